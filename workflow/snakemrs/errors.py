@@ -1,0 +1,80 @@
+"""The errors a user is meant to read.
+
+Every foreseen problem is a `SnakeMRSError`: it names the file and the participant, says what was found, what was
+expected and what to do. The command line prints it without a traceback and leaves with the error's exit code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EXIT_DONE = 0
+EXIT_SOME_FAILED = 1
+EXIT_BAD_REQUEST = 2
+EXIT_INTERRUPTED = 130
+
+
+class SnakeMRSError(Exception):
+    """A problem that the user can understand and mend.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in one sentence.
+    file : path, optional
+        The file concerned.
+    participant : str, optional
+        The participant concerned, with or without ``sub-``.
+    line : int, optional
+        Line in `file`, counted from 1.
+    found, expected : object, optional
+        What was found and what was expected.
+    remedy : str, optional
+        What to do about it.
+    """
+
+    exit_code = EXIT_SOME_FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        participant: str | None = None,
+        line: int | None = None,
+        found: object = None,
+        expected: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = None if file is None else str(file)
+        self.participant = None if participant is None else f"sub-{participant.removeprefix('sub-')}"
+        self.line = line
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = self.file or ""
+        if where and self.line is not None:
+            where += f":{self.line}"
+        place = ", ".join(part for part in (where, self.participant) if part)
+        lines = [f"{place}: {self.message}" if place else self.message]
+        if self.found is not None:
+            lines.append(f"  found:    {self.found}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.remedy is not None:
+            lines.append(f"  to do:    {self.remedy}")
+        return "\n".join(lines)
+
+
+class DataError(SnakeMRSError):
+    """A measurement or derivative that cannot be used (exit code 1: the other participants go on)."""
+
+
+class RequestError(SnakeMRSError):
+    """A wrong request or configuration (exit code 2: nothing was started)."""
+
+    exit_code = EXIT_BAD_REQUEST

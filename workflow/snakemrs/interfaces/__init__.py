@@ -1,0 +1,5 @@
+"""nipype interfaces to external programs."""
+
+import os
+
+os.environ.setdefault("NO_ET", "1")  # nipype's telemetry is off before nipype is imported

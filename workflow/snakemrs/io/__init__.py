@@ -1,0 +1,1 @@
+"""Files: NIfTI-MRS, tables, writing that is whole or not at all."""
