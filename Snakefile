@@ -1,0 +1,1 @@
+# The entry: configuration, includes, target rules. Nothing else.
