@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="snakemrs")
 def cli() -> None:
-    r"""From the scanner's MRS files to the group statistics with one command.
+    """From the scanner's MRS files to the group statistics with one command.
 
     \b
     Example:
