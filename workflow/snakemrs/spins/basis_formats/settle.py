@@ -45,7 +45,7 @@ def settle(raw: RawBasis) -> Basis:
     if conjugated:
         fids = fids.conj()
     frequency = raw.spectrometer_frequency
-    fids = shift_frequency(fids, offset * frequency, raw.dwell_time)
+    fids = shift_frequency(fids, -offset * frequency, raw.dwell_time)
     if _first_point_is_halved(names, fids):
         fids = fids.copy()
         fids[:, 0] *= 2
@@ -61,7 +61,7 @@ def settle(raw: RawBasis) -> Basis:
     spread = float(max(abs(value / scale - 1) for value in per_proton.values()))
     notes |= {
         "conjugated": conjugated,
-        "reference_shift_ppm": round(offset + rest, 5),
+        "reference_shift_ppm": round(offset - rest, 5),
         "scale_per_proton": scale,
         "scale_from": {key: round(value / scale, 5) for key, value in per_proton.items()},
     }
