@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "simulate": ("snakemrs.scanner.command", "simulate", "Write a virtual study as a scanner would, with its truth."),
     "demo": ("snakemrs.cli.demo", "demo", "Simulate a small study, run it all, say where the report is."),
     "ingest": ("snakemrs.ingest.command", "ingest", "Convert raw scanner files to BIDS (NIfTI-MRS, T1w, sidecars)."),
+    "ingest-dataset": ("snakemrs.ingest.dataset_command", "ingest_dataset", "Describe the BIDS dataset of a study."),
     "segment": ("snakemrs.anatomy.command", "segment", "Brain mask and tissue maps from a T1w image."),
     "preprocess": ("snakemrs.spectra.command", "preprocess", "Combine, align and correct transients."),
     "voxel": ("snakemrs.voxel.command", "voxel", "Voxel mask in T1w space and tissue fractions."),

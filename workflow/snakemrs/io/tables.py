@@ -49,7 +49,7 @@ def read_table(path: str | Path) -> list[Row]:
         raise RequestError("the table does not exist", file=path) from None
     except UnicodeDecodeError as error:
         raise RequestError("the table is not UTF-8 text", file=path, found=str(error)) from None
-    reader = csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    reader = csv.reader(io.StringIO(text.rstrip("\n")), delimiter="\t", quoting=csv.QUOTE_NONE)
     header = next(reader, None)
     if not header or header == [""]:
         raise RequestError("the table is empty", file=path, expected="a header line with column names")
@@ -58,8 +58,6 @@ def read_table(path: str | Path) -> list[Row]:
         raise RequestError("a column occurs twice", file=path, line=1, found=", ".join(sorted(repeated)))
     rows = []
     for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
         if len(cells) != len(header):
             raise RequestError(
                 "the row does not fit the header",

@@ -24,3 +24,13 @@ def constants(name: str) -> dict[str, Any]:
     path = workflow_root() / "config" / "constants" / f"{name}.yaml"
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
+
+
+@cache
+def image(name: str) -> str:
+    """Name of the container image of a tool family, from ``containers/images.lock.yaml``."""
+    import yaml
+
+    path = workflow_root() / "containers" / "images.lock.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return str(content["images"][name]["file"])

@@ -1,0 +1,26 @@
+# T1w image to brain mask and tissue maps.
+
+
+rule segment:
+    input:
+        targets.t1w,
+    output:
+        expand(
+            f"{DERIVATIVES}/{{place}}/anat/{{name}}_{{file}}",
+            file=[*ANATOMY_FILES, "desc-anatomy_quality.tsv"],
+            allow_missing=True,
+        ),
+    log:
+        "logs/anatomy/{place}/{name}.log",
+    container:
+        image("anatomy")
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 30 * attempt,
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
+        settings=targets.settings("anatomy"),
+        version=targets.version("segment"),
+    shell:
+        "snakemrs segment {input:q} --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"

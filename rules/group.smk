@@ -1,0 +1,29 @@
+# Every table, the clinical scores and the design: joined and analysed.
+
+
+rule group:
+    input:
+        targets.of_sessions(),
+    output:
+        expand(
+            f"{DERIVATIVES}/group/{{table}}.tsv",
+            table=["concentrations", "quality", "completeness"],
+        ),
+        directory(f"{DERIVATIVES}/group/statistics"),
+    log:
+        "logs/group/group.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 30 * attempt,
+    params:
+        plan=targets.path,
+        folder=f"{DERIVATIVES}/group",
+        tables=targets.tables_hash(),
+        failures=targets.failures(),
+        settings=targets.settings("group"),
+        version=targets.version("group"),
+    shell:
+        "snakemrs group --plan {params.plan:q} --output {params.folder:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"

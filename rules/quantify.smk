@@ -1,0 +1,26 @@
+# Amplitudes to ratios and concentrations.
+
+
+rule quantify:
+    input:
+        amplitudes=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_amplitudes.tsv",
+        svs=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-preproc_svs.nii.gz",
+        tissue=targets.tissue,
+    output:
+        f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_concentrations.tsv",
+    log:
+        "logs/quantify/{place}/{name}_desc-{label}.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        tissue=targets.tissue_option,
+        water=targets.processed_water_option,
+        settings=targets.settings("quantify"),
+        version=targets.version("quantify"),
+    shell:
+        "snakemrs quantify {input.amplitudes:q} {params.tissue} --svs {input.svs:q} {params.water}"
+        " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"

@@ -1,0 +1,67 @@
+# Pages of participants and of the group, and the methods text.
+
+
+rule report_participant:
+    input:
+        targets.of_participant,
+    output:
+        f"{DERIVATIVES}/sub-{{participant}}.html",
+    log:
+        "logs/report/sub-{participant}.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        plan=targets.path,
+        failures=targets.failures_of_participant,
+        settings=targets.settings("report"),
+        version=targets.version("report"),
+    shell:
+        "snakemrs report participant --plan {params.plan:q} --participant {wildcards.participant}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule report_group:
+    input:
+        rules.group.output,
+    output:
+        f"{DERIVATIVES}/index.html",
+    log:
+        "logs/report/index.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        plan=targets.path,
+        failures=targets.failures(),
+        settings=targets.settings("report"),
+        version=targets.version("report"),
+    shell:
+        "snakemrs report group --plan {params.plan:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule report_methods:
+    input:
+        rules.group.output,
+    output:
+        f"{DERIVATIVES}/methods.md",
+        f"{DERIVATIVES}/references.bib",
+        f"{DERIVATIVES}/mrsinmrs.tsv",
+    log:
+        "logs/report/methods.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        plan=targets.path,
+        folder=DERIVATIVES,
+        settings=targets.settings("report"),
+        version=targets.version("report"),
+    shell:
+        "snakemrs report methods --plan {params.plan:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -1,0 +1,36 @@
+# Transients to clean, aligned spectra.
+
+
+rule preprocess:
+    input:
+        svs=targets.svs,
+        water=targets.water,
+    output:
+        expand(
+            f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{file}}",
+            file=[
+                "preproc_svs.nii.gz",
+                "frames_svs.nii.gz",
+                "preproc_quality.tsv",
+                "frames_quality.tsv",
+                "transients_quality.tsv",
+            ],
+            allow_missing=True,
+        ),
+    log:
+        "logs/spectra/{place}/{name}.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=lambda w, attempt: 3000 * attempt,
+        runtime=lambda w, attempt: 15 * attempt,
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        water=targets.water_option,
+        events=targets.events_option(),
+        events_sha256=targets.events_hash(),
+        settings=targets.settings("spectra"),
+        version=targets.version("preprocess"),
+    shell:
+        "snakemrs preprocess {input.svs:q} {params.water} {params.events}"
+        " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"

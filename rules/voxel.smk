@@ -1,0 +1,43 @@
+# Voxel in the anatomy: mask and tissue fractions.
+
+
+rule voxel:
+    input:
+        svs=lambda w: targets.svs_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
+        anatomy=lambda w: targets.anatomy_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
+    output:
+        tissue=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_tissue.tsv",
+        mask=f"{DERIVATIVES}/{{place}}/anat/{{front}}_voi-{{voi}}{{run_part}}_space-T1w_desc-{{voi}}_mask.nii.gz",
+    log:
+        "logs/voxel/{place}/{front}_voi-{voi}{run_part}.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=10,
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
+        settings=targets.settings("voxel"),
+        version=targets.version("voxel"),
+    shell:
+        "snakemrs voxel {input.svs:q} --t1w {input.anatomy[0]:q} --brain-mask {input.anatomy[1]:q}"
+        " --gm {input.anatomy[2]:q} --wm {input.anatomy[3]:q} --csf {input.anatomy[4]:q}"
+        " --output {params.prefix:q} --mask-output {output.mask:q} --settings {params.settings:q} > {log:q} 2>&1"
+
+
+# A spectrum whose name has no voi- entity.
+use rule voxel as voxel_unnamed with:
+    input:
+        svs=targets.svs,
+        anatomy=targets.anatomy,
+    output:
+        tissue=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_tissue.tsv",
+        mask=f"{DERIVATIVES}/{{place}}/anat/{{name}}_space-T1w_desc-mrs_mask.nii.gz",
+    log:
+        "logs/voxel/{place}/{name}.log",
+    wildcard_constraints:
+        name=r"sub-(?!.*_voi-)[^/]+?",
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        settings=targets.settings("voxel"),
+        version=targets.version("voxel"),

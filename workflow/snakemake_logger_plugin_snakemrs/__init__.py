@@ -1,0 +1,93 @@
+"""Snakemake's events as JSON lines: the one module that imports Snakemake.
+
+Snakemake finds it by its name (``--logger snakemrs``). It appends to the file that SNAKEMRS_EVENTS names, which
+`snakemrs.cli` follows: counts for the dry run, progress, failures with their logs, under every executor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from logging import LogRecord
+from typing import Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+_FIELDS = (
+    "stats",
+    "jobid",
+    "job_id",
+    "jobids",
+    "job_ids",
+    "rule_name",
+    "wildcards",
+    "reason",
+    "log",
+    "output",
+    "done",
+    "total",
+    "threads",
+)
+_WANTED = {
+    LogEvent.JOB_INFO,
+    LogEvent.JOB_STARTED,
+    LogEvent.JOB_FINISHED,
+    LogEvent.JOB_ERROR,
+    LogEvent.GROUP_ERROR,
+    LogEvent.PROGRESS,
+    LogEvent.ERROR,
+    LogEvent.RUN_INFO,
+}
+
+
+class LogHandler(LogHandlerBase):  # type: ignore[misc]
+    """Append the events that SnakeMRS follows to a file."""
+
+    def __post_init__(self) -> None:
+        self.path = os.environ.get("SNAKEMRS_EVENTS", os.devnull)
+
+    def emit(self, record: LogRecord) -> None:
+        """Write one event as one line."""
+        event = getattr(record, "event", None)
+        if event not in _WANTED:
+            return
+        line: dict[str, Any] = {"event": str(event), "time": record.created}
+        for name in _FIELDS:
+            value = getattr(record, name, None)
+            if value is not None:
+                line[name] = value
+        if event == LogEvent.ERROR:
+            line["message"] = record.getMessage()
+        with open(self.path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, default=str) + "\n")
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """Snakemake keeps its own stream."""
+        return False
+
+    @property
+    def writes_to_file(self) -> bool:
+        """Events go to a file."""
+        return True
+
+    @property
+    def baseFilename(self) -> str:  # noqa: N802 - Snakemake asks file handlers for it by logging's name
+        """The file that is written."""
+        return self.path
+
+    @property
+    def has_filter(self) -> bool:
+        """All events arrive; `emit` chooses."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """Events are written as JSON."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """No graph is drawn."""
+        return False

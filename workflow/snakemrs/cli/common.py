@@ -1,0 +1,44 @@
+"""What `plan`, `run` and `status` share: finding the study, making the plan, printing problems."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from snakemrs.cli.headers import read_header
+from snakemrs.errors import RequestError
+from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.tables import Problem
+
+
+def study_folder(study: str | Path) -> Path:
+    """Absolute path of a study that exists."""
+    path = Path(study).resolve()
+    if not (path / "study.yaml").exists():
+        raise RequestError(
+            "there is no study here",
+            file=path,
+            expected="a folder with study.yaml",
+            remedy="`snakemrs init RAW STUDY` proposes one, `snakemrs simulate STUDY` makes a virtual one",
+        )
+    return path
+
+
+def make_plan(study: Path) -> Plan:
+    """Resolve the study, with a line of progress on a terminal."""
+
+    def progress(done: int, total: int) -> None:
+        if os.isatty(2) and total > 20 and (done % 10 == 0 or done == total):
+            click.echo(f"\rlooking at raw files: {done} of {total}", nl=done == total, err=True)
+
+    # The parsed plan is about the study's folder; raw headers are looked at by ingest's own recognition.
+    return build_plan(study, read_header, progress)
+
+
+def describe(problem: Problem) -> str:
+    """One line about a problem."""
+    place = problem.file + (f":{problem.line}" if problem.line else "")
+    who = f" (sub-{problem.participant})" if problem.participant else ""
+    return f"{problem.severity}: {place}{who}: {problem.message}"

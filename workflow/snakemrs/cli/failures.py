@@ -1,0 +1,42 @@
+"""From failed jobs to the spectra that they hold up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snakemrs.cli.snakemake import Job, reason_of
+from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
+
+
+def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
+    """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum."""
+    found: dict[str, Failure] = {}
+    for job in jobs:
+        log = job.log or ""
+        reason = reason_of(study / log) if log else "no log"
+        for spectrum in plan.spectra:
+            if spectrum.stem not in found and _depends(spectrum, job):
+                found[spectrum.stem] = Failure(
+                    spectrum.stem, spectrum.participant, spectrum.session, job.stage, reason, log
+                )
+        if job.stage in ("group", "report") or job.rule == "dataset":
+            participant = job.wildcards.get("participant", "")
+            found[f"{job.rule} {job.name}"] = Failure(
+                f"{job.rule} {job.name}", participant, None, job.stage, reason, log
+            )
+    return list(found.values())
+
+
+def _depends(s: PlannedSpectrum, job: Job) -> bool:
+    w = job.wildcards
+    if job.rule == "ingest":
+        image = f"bids/{w['place']}/{w['name']}.nii.gz"
+        anatomy = f"{DERIVATIVES}/{w['place']}/{w['name'].removesuffix('_T1w')}"
+        return image in (s.svs, s.water) or anatomy == s.anatomy
+    if job.rule == "segment":
+        return f"{DERIVATIVES}/{w['place']}/anat/{w['name']}" == s.anatomy
+    if job.rule == "basis":
+        return s.basis == f"{DERIVATIVES}/basis/{w['key']}"
+    if job.rule == "preprocess" and s.macromolecules:
+        return job.name in (s.stem, Path(s.macromolecules).name.removesuffix("_desc-preproc_svs.nii.gz"))
+    return job.name == s.stem

@@ -1,0 +1,24 @@
+"""What the plan wants to know of a raw file's header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Recognise a raw file and give what the plan keeps of it."""
+    from snakemrs.ingest.recognise import recognise
+
+    raw = recognise(path)
+    return {
+        "format": raw.format,
+        "kind": raw.kind,
+        "sequence": raw.sequence,
+        "te": raw.echo_time,
+        "te1": None,
+        "frequency": raw.frequency,
+        "bandwidth": raw.bandwidth,
+        "points": raw.points,
+        "transients": raw.transients,
+    }

@@ -1,0 +1,139 @@
+"""`snakemrs plan`: the dry run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snakemrs.cli.common import describe, make_plan, study_folder
+from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow
+from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
+from snakemrs.study.plan import Plan
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--profile", default="local", show_default=True, help="Profile of the later run.")
+@click.option("--participant-label", "labels", multiple=True, help="Only these participants.")
+@click.option("--json", "as_json", is_flag=True, help="Print for a program.")
+def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> None:
+    """Check a study and say what would run and why; nothing is started.
+
+    Exit code 0: the study can run. 1: it can, but not for every participant. 2: it cannot.
+
+    \b
+    Example:
+        snakemrs plan STUDY
+    """
+    folder = study_folder(study)
+    resolved = make_plan(folder)
+    resolved.save(folder)
+    record = dry_run(folder, resolved, profile, labels)
+    work = explain(record)
+    errors = [p for p in resolved.problems if p.severity == "error"]
+    if as_json:
+        content: dict[str, Any] = {
+            "study": resolved.name,
+            "participants": len(resolved.participants),
+            "sessions": len(resolved.sessions),
+            "spectra": len(resolved.spectra),
+            "jobs": dict(Counter(job.stage for job in record.jobs.values())),
+            "why": work,
+            "problems": [vars(p) for p in resolved.problems],
+            "runnable": True,
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo(
+            f"{resolved.name}: {len(resolved.participants)} participants, {len(resolved.sessions)} sessions, "
+            f"{len(resolved.spectra)} spectra, {len(resolved.anatomies)} T1w"
+        )
+        for problem in resolved.problems:
+            click.echo(describe(problem))
+        if not record.jobs:
+            click.echo("Everything is up to date: nothing would run.")
+        else:
+            counts = Counter(job.stage for job in record.jobs.values())
+            click.echo(f"{sum(counts.values())} jobs would run:")
+            for stage, count in counts.items():
+                click.echo(f"  {stage:<10}{count:>6}")
+            for line in work:
+                click.echo(f"  {line}")
+    raise SystemExit(1 if errors else 0)
+
+
+def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = ()) -> Record:
+    """Ask Snakemake what it would do.
+
+    Raises
+    ------
+    SnakeMRSError
+        If Snakemake itself refuses (exit code 2).
+    """
+    events = study / "work" / "events" / "plan.jsonl"
+    output = study / "logs" / "plan.log"
+    output.unlink(missing_ok=True)
+    arguments = ["--dry-run", "--cores", "1", *targets(plan, labels)]
+    status, record = follow(command_line(study, profile, arguments), environment(events, plan.created), events, output)
+    if status != 0:
+        error = SnakeMRSError(
+            "Snakemake cannot work out what to run", file=output, found="; ".join(record.messages)[:500] or None
+        )
+        error.exit_code = EXIT_BAD_REQUEST
+        raise error
+    record.jobs = {n: job for n, job in record.jobs.items() if job.rule not in ("all", "participants")}
+    return record
+
+
+def targets(plan: Plan, labels: tuple[str, ...]) -> list[str]:
+    """Targets of Snakemake: everything, or the pages of some participants."""
+    from snakemrs.errors import RequestError
+    from snakemrs.study.plan import DERIVATIVES
+    from snakemrs.study.tables import nearest
+
+    wanted = [label.removeprefix("sub-") for text in labels for label in text.split(",") if label]
+    for label in wanted:
+        if label not in plan.participants:
+            raise RequestError(
+                "no such participant",
+                participant=label,
+                expected=", ".join(plan.participants[:20]),
+                remedy=nearest(label, plan.participants),
+            )
+    return [f"{DERIVATIVES}/sub-{label}.html" for label in wanted]
+
+
+def explain(record: Record) -> list[str]:
+    """Say in words why jobs run: a line a participant (or the group), the first cause of each."""
+    by_unit: dict[str, list[Job]] = {}
+    for job in record.jobs.values():
+        match = re.match(r"sub-[A-Za-z0-9]+", job.name)
+        by_unit.setdefault(match.group() if match else "group", []).append(job)
+    lines = []
+    for unit in sorted(by_unit, key=lambda name: (name == "group", name)):
+        causes = [cause for job in by_unit[unit] if (cause := in_words(job))]
+        stages = ", ".join(dict.fromkeys(job.stage for job in by_unit[unit]))
+        lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
+    return lines
+
+
+def in_words(job: Job) -> str | None:
+    """The cause of a job in words; None where it only follows from another job."""
+    reason = job.reason
+    if "Params have changed" in reason:
+        before_after = {"ingest": "raw file replaced or ingest settings changed"}
+        return before_after.get(job.rule, f"{job.stage} settings, version or tables changed")
+    if "Set of input files has changed" in reason:
+        return "other inputs than before" if job.rule != "group" else "other participants than before"
+    if "Updated input files" in reason and "Missing output files" not in reason:
+        return f"an input of {job.stage} changed"
+    if "Missing output files" in reason:
+        return {"ingest": "not yet ingested", "segment": "no segmentation yet"}.get(job.rule, f"no {job.stage} yet")
+    if "Software environment" in reason:
+        return "another container image"
+    return None

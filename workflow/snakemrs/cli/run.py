@@ -1,0 +1,121 @@
+"""`snakemrs run`: everything of a study, or what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from snakemrs.cli.common import describe, make_plan, study_folder
+from snakemrs.cli.failures import failures_of
+from snakemrs.cli.lock import exclusive
+from snakemrs.cli.plan import targets
+from snakemrs.cli.snakemake import STAGE_OF_RULE, Record, command_line, environment, follow
+from snakemrs.cli.status import print_status, summarise
+from snakemrs.cli.view import make_view
+from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
+from snakemrs.io.atomic import write_json
+from snakemrs.study.plan import DERIVATIVES, Plan
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--cores", type=click.IntRange(1), help="Processors to use on this machine [default: all].")
+@click.option("--profile", default="local", show_default=True, help="local, slurm, or a folder with a profile.")
+@click.option("--participant-label", "labels", multiple=True, help="Only these participants; the group is left alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome for a program.")
+@click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
+def run(
+    study: Path,
+    cores: int | None,
+    profile: str,
+    labels: tuple[str, ...],
+    as_json: bool,
+    snakemake_options: tuple[str, ...],
+) -> None:
+    """Run a study: only what is not up to date is done.
+
+    Options after ``--`` go to Snakemake. Exit code 0: done. 1: some participants failed, the others are finished.
+    2: the request is wrong, nothing was started. 130: interrupted.
+
+    \b
+    Example:
+        snakemrs run STUDY --cores 4
+        snakemrs run STUDY --participant-label 01,02
+        snakemrs run STUDY --profile slurm -- --retries 1
+    """
+    folder = study_folder(study)
+    with exclusive(folder):
+        status = run_study(folder, cores, profile, labels, list(snakemake_options), as_json)
+    raise SystemExit(status)
+
+
+def run_study(
+    study: Path,
+    cores: int | None,
+    profile: str,
+    labels: tuple[str, ...] = (),
+    options: list[str] | None = None,
+    as_json: bool = False,
+) -> int:
+    """Plan and run a study; give the exit code.
+
+    A participant whose step fails holds up nobody: the others are finished, then the pages and the group are made
+    without what failed, which they name.
+    """
+    plan = make_plan(study)
+    plan.save(study)
+    for problem in plan.problems:
+        click.echo(describe(problem), err=True)
+    wanted = targets(plan, labels)
+    started = time.time()
+    record = _pass(study, plan, cores, profile, wanted, options or [])
+    failures = failures_of(record.failed, plan, study)
+    if failures:
+        plan.failed = failures
+        plan.save(study)
+        again = _pass(study, plan, cores, profile, wanted, options or [])
+        failures += [
+            f for f in failures_of(again.failed, plan, study) if f.unit not in {failure.unit for failure in failures}
+        ]
+        record.jobs.update({10_000_000 + n: job for n, job in again.jobs.items()})
+    ran = sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
+    write_json(
+        study / "work" / "outcome.json",
+        {"finished": time.time(), "jobs": ran, "failures": [asdict(f) for f in failures]},
+    )
+    summary = summarise(study)
+    if as_json:
+        click.echo(json.dumps({**summary, "jobs": ran}, indent=2))
+    else:
+        print_status(summary)
+        click.echo(f"{ran} jobs ran in {(time.time() - started) / 60:.1f} min" if ran else "Nothing to do: up to date.")
+        page = study / DERIVATIVES / "index.html"
+        if page.exists():
+            click.echo(f"Report: {page}")
+    refused = any(problem.severity == "error" for problem in plan.problems)
+    return EXIT_SOME_FAILED if failures or refused else EXIT_DONE
+
+
+def _pass(study: Path, plan: Plan, cores: int | None, profile: str, wanted: list[str], options: list[str]) -> Record:
+    """One run of Snakemake with its view."""
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    events = study / "work" / "events" / f"{stamp}-{os.getpid()}.jsonl"
+    output = study / "logs" / f"snakemake-{stamp}.log"
+    local = ["--cores", str(cores or os.cpu_count() or 1)]
+    command = command_line(study, profile, [*local, *options, *wanted])
+    with make_view() as view:
+        status, record = follow(command, environment(events, plan.created), events, output, view.update)
+    if status != 0 and not record.failed:
+        error = SnakeMRSError(
+            "Snakemake stopped before any step failed",
+            file=output,
+            found="; ".join(record.messages)[:800] or f"exit status {status}",
+        )
+        error.exit_code = EXIT_BAD_REQUEST
+        raise error
+    return record

@@ -1,0 +1,221 @@
+"""Starting Snakemake and following what it does: the thin edge between the commands and the workflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from snakemrs.errors import RequestError
+from snakemrs.study.resources import workflow_root
+
+STAGE_OF_RULE = {
+    "ingest": "ingest",
+    "dataset": "ingest",
+    "segment": "anatomy",
+    "voxel": "voxel",
+    "voxel_unnamed": "voxel",
+    "preprocess": "spectra",
+    "basis": "fit",
+    "fit": "fit",
+    "quantify": "quantify",
+    "group": "group",
+    "report_participant": "report",
+    "report_group": "report",
+    "report_methods": "report",
+}
+
+
+@dataclass
+class Job:
+    """A job as Snakemake announced it, and what became of it."""
+
+    rule: str
+    wildcards: dict[str, str]
+    reason: str
+    log: str | None
+    state: str = "waiting"
+    started: float = 0.0
+    finished: float = 0.0
+
+    @property
+    def stage(self) -> str:
+        """Stage of the rule."""
+        return STAGE_OF_RULE.get(self.rule, self.rule)
+
+    @property
+    def name(self) -> str:
+        """What the job works on, for people."""
+        w = self.wildcards
+        if "front" in w:
+            return f"{w['front']}_voi-{w['voi']}{w.get('run_part', '')}"
+        return w.get("name") or (f"sub-{w['participant']}" if "participant" in w else w.get("key", "study"))
+
+
+@dataclass
+class Record:
+    """What a run of Snakemake said."""
+
+    jobs: dict[int, Job] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take one event in."""
+        kind = event["event"]
+        if kind == "run_info":
+            self.totals = {k: int(v) for k, v in (event.get("stats") or {}).items() if k != "total"}
+        elif kind == "job_info":
+            log = event.get("log") or []
+            job = Job(
+                event["rule_name"], event.get("wildcards") or {}, event.get("reason", ""), log[0] if log else None
+            )
+            job.state, job.started = "running", event["time"]
+            self.jobs[event["jobid"]] = job
+        elif kind == "job_finished":
+            self._end(event.get("job_id", event.get("jobid")), "done", event["time"])
+        elif kind == "job_error":
+            self._end(event.get("jobid"), "failed", event["time"])
+        elif kind == "error":
+            self.messages.append(str(event.get("message", "")))
+
+    def _end(self, jobid: int | None, state: str, when: float) -> None:
+        if jobid in self.jobs:
+            self.jobs[jobid].state, self.jobs[jobid].finished = state, when  # type: ignore[index]
+
+    @property
+    def failed(self) -> list[Job]:
+        """Jobs that failed and were not made up for by a retry."""
+        done = {(j.rule, str(j.wildcards)) for j in self.jobs.values() if j.state == "done"}
+        return [j for j in self.jobs.values() if j.state == "failed" and (j.rule, str(j.wildcards)) not in done]
+
+
+def profile_folder(profile: str) -> Path:
+    """Find a profile: one of ours by name, or a folder of the user's."""
+    ours = workflow_root() / "config" / "profiles"
+    for candidate in (Path(profile), ours / profile):
+        if (candidate / "config.yaml").exists():
+            return candidate.resolve()
+    known = ", ".join(sorted(p.name for p in ours.iterdir() if p.is_dir()))
+    raise RequestError("there is no such profile", found=profile, expected=f"{known}, or a folder with config.yaml")
+
+
+def command_line(study: Path, profile: str, arguments: Sequence[str]) -> list[str]:
+    """Put Snakemake's command line together."""
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(workflow_root() / "Snakefile"),
+        "--directory",
+        str(study),
+        "--profile",
+        str(profile_folder(profile)),
+        "--logger",
+        "snakemrs",
+        "--nocolor",
+        *arguments,
+    ]
+
+
+def environment(events: Path, created: int) -> dict[str, str]:
+    """Environment of Snakemake and of its jobs: one thread a numeric library, no telemetry, fixed time stamps."""
+    here = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": here + os.pathsep + os.environ.get("PATH", ""),
+        "SNAKEMRS_EVENTS": str(events),
+        "SOURCE_DATE_EPOCH": str(created),
+        "NO_ET": "1",
+        "PYTHONNOUSERSITE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def follow(
+    command: Sequence[str],
+    env: dict[str, str],
+    events: Path,
+    output: Path,
+    on_change: Callable[[Record], None] = lambda record: None,
+) -> tuple[int, Record]:
+    """Run Snakemake; give its exit status and what it said. Interruption is passed on and waited for.
+
+    Parameters
+    ----------
+    command, env
+        As of `command_line` and `environment`.
+    events : path
+        File that the logger plugin appends to; emptied first.
+    output : path
+        Where Snakemake's own words go.
+    on_change : callable
+        Called with the record after each batch of events, and about once a second.
+    """
+    events.parent.mkdir(parents=True, exist_ok=True)
+    events.write_text("", encoding="utf-8")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    record = Record()
+    with output.open("ab") as sink:
+        process = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            for event in _tail(events, process):
+                if event is not None:
+                    record.take(event)
+                else:
+                    on_change(record)
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    on_change(record)
+    return process.wait(), record
+
+
+def _tail(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Give each event as it is written, None whenever there is nothing new, until the process has ended."""
+    rest = ""
+    with path.open(encoding="utf-8") as stream:
+        while True:
+            ended = process.poll() is not None
+            text = stream.read()
+            *lines, rest = (rest + text).split("\n")
+            for line in lines:
+                if line:
+                    yield json.loads(line)
+            if ended and not text:
+                return
+            yield None
+            if not text:
+                time.sleep(0.2)
+
+
+def reason_of(log: Path) -> str:
+    """Say in one line why a step failed: our own error where its log has one, else the last line."""
+    if not log.exists():
+        return "the step left no log (it was killed, or its machine was lost)"
+    text = log.read_text(encoding="utf-8", errors="replace").strip()
+    found = re.findall(r"^snakemrs: (.+(?:\n  \S.*)*)", text, flags=re.MULTILINE)
+    if found:
+        return "; ".join(" ".join(part.split()) for part in found[-1].splitlines())
+    last = text.splitlines()[-1] if text else ""
+    return last[:300] or "the step ended without a word (out of memory, or killed)"

@@ -1,0 +1,378 @@
+"""The plan: what a study consists of and what must be made, written down before anything runs.
+
+The Snakefile reads the plan and nothing else. It knows every raw file by its SHA-256, so that a file copied or touched
+reruns nothing and a file replaced reruns that participant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from snakemrs.errors import RequestError, SnakeMRSError
+from snakemrs.io.atomic import write_json
+from snakemrs.study import bids
+from snakemrs.study.config import STAGES, StudyConfig, load_config
+from snakemrs.study.tables import (
+    Problem,
+    Scan,
+    check_phenotype,
+    read_participants,
+    read_scans,
+    read_sessions,
+    water_of,
+)
+
+PLAN_PATH = Path("work") / "plan.json"
+DERIVATIVES = "derivatives/snakemrs"
+
+
+@dataclass(frozen=True)
+class PlannedScan:
+    """A raw file: where it is, what it will be called, its content's hash, what its header says."""
+
+    path: str
+    sha256: str
+    bids: str
+    participant: str
+    session: str
+    suffix: str
+    header: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlannedAnatomy:
+    """A T1w image to segment. All paths are relative to the study."""
+
+    participant: str
+    session: str
+    t1w: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class PlannedSpectrum:
+    """A spectrum to process. All paths are relative to the study; `stem` is its BIDS name without suffix."""
+
+    participant: str
+    session: str
+    task: str | None
+    acq: str | None
+    voi: str | None
+    run: str | None
+    stem: str
+    folder: str
+    svs: str
+    water: str | None
+    anatomy: str | None
+    mask: str | None
+    macromolecules: str | None
+    basis: str | None
+    frames: bool
+    fitted: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed, as the last run saw it."""
+
+    unit: str
+    participant: str
+    session: str | None
+    stage: str
+    reason: str
+    log: str
+
+
+@dataclass
+class Plan:
+    """A study, resolved: see `build_plan`."""
+
+    name: str
+    raw: str
+    created: int
+    settings: dict[str, Any]
+    scans: list[PlannedScan]
+    anatomies: list[PlannedAnatomy]
+    spectra: list[PlannedSpectrum]
+    bases: dict[str, dict[str, Any]]
+    tables: dict[str, str]
+    problems: list[Problem] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+
+    @property
+    def participants(self) -> list[str]:
+        """Labels of all scanned participants, sorted."""
+        return sorted({scan.participant for scan in self.scans})
+
+    @property
+    def sessions(self) -> list[tuple[str, str]]:
+        """All (participant, session), sorted."""
+        return sorted({(scan.participant, scan.session) for scan in self.scans})
+
+    def save(self, study: Path) -> Path:
+        """Write the plan to ``work/plan.json`` in the study (only when it differs)."""
+        path = study / PLAN_PATH
+        content = json.loads(json.dumps(asdict(self)))
+        if not path.exists() or json.loads(path.read_text(encoding="utf-8")) != content:
+            write_json(path, content)
+        return path
+
+
+def load_plan(path: str | Path) -> Plan:
+    """Read a plan that `Plan.save` wrote."""
+    path = Path(path)
+    if not path.exists():
+        raise RequestError("there is no plan", file=path, remedy="`snakemrs plan STUDY` makes one")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Plan(
+        **{
+            **content,
+            "scans": [PlannedScan(**row) for row in content["scans"]],
+            "anatomies": [PlannedAnatomy(**row) for row in content["anatomies"]],
+            "spectra": [PlannedSpectrum(**row) for row in content["spectra"]],
+            "problems": [Problem(**row) for row in content["problems"]],
+            "failed": [Failure(**row) for row in content["failed"]],
+        }
+    )
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their relative names (a DICOM series)."""
+    if path.is_dir():
+        total = hashlib.sha256()
+        for member in sorted(p for p in path.rglob("*") if p.is_file()):
+            total.update(f"{member.relative_to(path).as_posix()}\0{hash_file(member)}\n".encode())
+        return total.hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def companions(path: Path) -> list[Path]:
+    """Files that belong to a raw file: the header of a Philips SDAT or DATA, the sidecar of a NIfTI."""
+    partners = {".sdat": (".SPAR", ".spar"), ".data": (".list", ".LIST", ".SPAR", ".spar")}
+    found = [path.with_suffix(s) for s in partners.get(path.suffix.lower(), ()) if path.with_suffix(s).exists()]
+    if path.name.endswith((".nii.gz", ".nii")):
+        sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+        found += [sidecar] if sidecar.exists() else []
+    return found
+
+
+class HashCache:
+    """Hashes and headers of raw files, kept between plans by size and time of change, so that only new files are read.
+
+    The cache is only a shortcut: a file whose size or time differs is read again, and its hash decides.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.entries: dict[str, Any] = {}
+        if path.exists():
+            try:
+                self.entries = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                self.entries = {}
+
+    def look(self, path: Path, read_header: Callable[[Path], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        """Give hash and header of the file with its companions."""
+        files = [path, *companions(path)]
+        stamps = [[f.name, *_stamp(f)] for f in files]
+        entry = self.entries.get(str(path))
+        if entry is None or entry["stamps"] != stamps:
+            digest = hash_file(path) if len(files) == 1 else _join([hash_file(f) for f in files])
+            if entry is None or entry["sha256"] != digest:
+                entry = {"sha256": digest, "header": read_header(path)}
+            entry = {**entry, "stamps": stamps}
+            self.entries[str(path)] = entry
+        return str(entry["sha256"]), dict(entry["header"])
+
+    def save(self) -> None:
+        """Keep the cache for the next plan."""
+        write_json(self.path, self.entries)
+
+
+def _stamp(path: Path) -> list[int]:
+    if path.is_dir():
+        stats = [p.stat() for p in sorted(path.rglob("*")) if p.is_file()]
+        return [len(stats), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _join(digests: list[str]) -> str:
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def build_plan(
+    study: Path,
+    read_header: Callable[[Path], dict[str, Any]],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """Resolve a study: validate its files, hash its raw data, name every output.
+
+    Parameters
+    ----------
+    study : path
+        Folder with study.yaml and scans.tsv.
+    read_header : callable
+        Gives what a raw file's header says (`snakemrs.ingest.recognise`): ``sequence te te1 ti frequency bandwidth
+        points transients`` where known. May raise `SnakeMRSError`: the scan becomes a problem of its participant.
+    progress : callable
+        Told (files looked at, files in all).
+
+    Raises
+    ------
+    RequestError
+        If the configuration or a table is wrong: nothing can be started.
+    """
+    config = load_config(study / "study.yaml")
+    scans = read_scans(study / "scans.tsv")
+    scanned = {(scan.participant, scan.session) for scan in scans}
+    labels = {participant for participant, _ in scanned}
+    participants, problems = read_participants(study / "participants.tsv", labels)
+    read_sessions(study / "sessions.tsv", scanned, participants[0] if participants else ())
+    known = labels | {row["participant_id"].removeprefix("sub-") for row in participants}
+    for table in sorted((study / "phenotype").glob("*.tsv")):
+        problems += check_phenotype(table, known)
+
+    raw = Path(config.raw) if Path(config.raw).is_absolute() else Path(os.path.relpath(study / config.raw, study))
+    cache = HashCache(study / "work" / "hashes.json")
+    planned: list[PlannedScan] = []
+    for n, scan in enumerate(scans):
+        path = study / raw / scan.path
+        header: dict[str, Any] = {}
+        digest = "missing"
+        try:
+            if not path.exists():
+                raise SnakeMRSError("the raw file does not exist", expected="the file that scans.tsv names")
+            digest, header = cache.look(path, read_header)
+        except SnakeMRSError as error:
+            text = error.message + (f" (found: {error.found})" if error.found else "")
+            problems.append(Problem("error", text, scan.path, None, scan.participant))
+        planned.append(
+            PlannedScan(
+                scan.path,
+                digest,
+                f"bids/{bids.raw_path(scan.entities, scan.suffix)}",
+                scan.participant,
+                scan.session,
+                scan.suffix,
+                header,
+            )
+        )
+        progress(n + 1, len(scans))
+    cache.save()
+    headers = {(row.bids): row.header for row in planned}
+    anatomies = [_plan_anatomy(scan) for scan in scans if scan.suffix == "T1w"]
+    bases: dict[str, dict[str, Any]] = {}
+    spectra = [_plan_spectrum(scan, scans, anatomies, config, headers, bases) for scan in scans if scan.suffix == "svs"]
+    return Plan(
+        name=config.name,
+        raw=str(raw),
+        created=_created(study),
+        settings=config.model_dump(mode="json"),
+        scans=planned,
+        anatomies=anatomies,
+        spectra=spectra,
+        bases=bases,
+        tables=_tables(study),
+        problems=problems,
+    )
+
+
+def _created(study: Path) -> int:
+    """Time stamp of the study's first plan; processing steps carry it, so that equal input gives equal bytes."""
+    path = study / PLAN_PATH
+    if path.exists():
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["created"])
+        except (ValueError, KeyError):
+            pass
+    return int((study / "study.yaml").stat().st_mtime)
+
+
+def _tables(study: Path) -> dict[str, str]:
+    """Hashes of the study's own tables, by path."""
+    paths = [study / name for name in ("participants.tsv", "sessions.tsv")]
+    paths += sorted((study / "phenotype").glob("*.tsv")) + sorted((study / "phenotype").glob("*.json"))
+    paths += sorted(study.glob("*events*.tsv"))
+    return {path.relative_to(study).as_posix(): hash_file(path) for path in paths if path.exists()}
+
+
+def _plan_anatomy(scan: Scan) -> PlannedAnatomy:
+    place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}/anat/{scan.stem}"
+    return PlannedAnatomy(scan.participant, scan.session, f"bids/{bids.raw_path(scan.entities, 'T1w')}", place)
+
+
+def _anatomy_of(scan: Scan, anatomies: list[PlannedAnatomy]) -> PlannedAnatomy | None:
+    """The T1w of the same session, else the participant's first."""
+    own = [a for a in anatomies if a.participant == scan.participant]
+    same = [a for a in own if a.session == scan.session]
+    return (same or own or [None])[0]
+
+
+def _plan_spectrum(
+    scan: Scan,
+    scans: list[Scan],
+    anatomies: list[PlannedAnatomy],
+    config: StudyConfig,
+    headers: dict[str, dict[str, Any]],
+    bases: dict[str, dict[str, Any]],
+) -> PlannedSpectrum:
+    svs = f"bids/{bids.raw_path(scan.entities, 'svs')}"
+    water = water_of(scan, scans)
+    anatomy = _anatomy_of(scan, anatomies)
+    place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}"
+    fitted = scan.acq != config.macromolecule_acq
+    nulled = [
+        other
+        for other in scans
+        if other.suffix == "svs"
+        and other.acq == config.macromolecule_acq
+        and (other.participant, other.session, other.voi) == (scan.participant, scan.session, scan.voi)
+    ]
+    return PlannedSpectrum(
+        **scan.entities,  # type: ignore[arg-type]
+        stem=scan.stem,
+        folder=f"{place}/mrs",
+        svs=svs,
+        water=f"bids/{bids.raw_path(water.entities, 'mrsref')}" if water else None,
+        anatomy=anatomy.prefix if anatomy and fitted else None,
+        mask=f"{place}/anat/{scan.stem}_space-T1w_desc-{scan.voi or 'mrs'}_mask.nii.gz" if anatomy and fitted else None,
+        macromolecules=f"{place}/mrs/{nulled[0].stem}_desc-preproc_svs.nii.gz" if nulled and fitted else None,
+        basis=_plan_basis(headers.get(svs, {}), config, bases) if fitted else None,
+        frames=fitted and int(headers.get(svs, {}).get("transients") or 1) > 1,
+        fitted=fitted,
+    )
+
+
+def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, dict[str, Any]]) -> str | None:
+    """Name the basis of a spectrum: the study's own, or one simulated for its sequence and echo time.
+
+    Scanners of one field differ by some kHz from session to session; a basis serves all within 0.05 MHz, at which the
+    shifts are wrong by less than 0.1 Hz.
+    """
+    if config.basis is not None:
+        return None
+    needed = ("sequence", "te", "frequency", "bandwidth", "points")
+    if any(header.get(key) in (None, "") for key in needed):
+        return None  # the fit takes what it needs from the sidecar, or says what is missing
+    given = {
+        "sequence": str(header["sequence"]).lower(),
+        "te": round(float(header["te"]), 6),
+        "te1": round(float(header["te1"]), 6) if header.get("te1") else None,
+        "frequency": round(round(float(header["frequency"]) / 0.05) * 0.05, 2),
+        "bandwidth": round(float(header["bandwidth"]), 3),
+        "points": int(header["points"]),
+    }
+    key = f"{given['sequence']}-te{given['te'] * 1e3:g}-{_join([json.dumps(given, sort_keys=True)])[:8]}"
+    bases[key] = given
+    return f"{DERIVATIVES}/basis/{key}"
+
+
+__all__ = ["STAGES", "Failure", "Plan", "PlannedAnatomy", "PlannedScan", "PlannedSpectrum", "build_plan", "load_plan"]
