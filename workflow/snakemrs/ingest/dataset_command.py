@@ -1,0 +1,79 @@
+"""The command ``snakemrs ingest-dataset``: the files at the root of the BIDS dataset of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("ingest-dataset")
+@click.option("--study", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the study.")
+@click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="The BIDS dataset.")
+def ingest_dataset(study: Path, output: Path) -> None:
+    """Write description, README, participants, sessions and phenotype of the BIDS dataset.
+
+    \b
+    Example:
+        snakemrs ingest-dataset --study STUDY --output STUDY/bids
+    """
+    from snakemrs.ingest.dataset import write_dataset
+
+    name, participants, sessions, phenotype, dictionaries = read_study_tables(study)
+    written = write_dataset(output, name, participants, sessions, phenotype, dictionaries=dictionaries)
+    click.echo(f"{output}: {len(written)} files at the root of the dataset")
+
+
+def read_study_tables(study: Path) -> tuple[str, list[Any], list[Any], dict[str, list[Any]], dict[str, Any]]:
+    """Read name, participants, sessions, phenotype and dictionaries of a study.
+
+    Participants that scans.tsv has and participants.tsv has not are added without particulars.
+    """
+    import yaml
+
+    from snakemrs.errors import RequestError
+    from snakemrs.io.tables import read_table
+
+    config_path = study / "study.yaml"
+    if not config_path.exists():
+        raise RequestError("this is no study", file=study, expected="study.yaml in it")
+    try:
+        config = yaml.safe_load(config_path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise RequestError("study.yaml cannot be read", file=config_path, found=str(error).splitlines()[0]) from None
+    name = str(config.get("name") or study.resolve().name) if isinstance(config, dict) else study.resolve().name
+
+    tables: dict[str, list[Any]] = {}
+    dictionaries: dict[str, Any] = {}
+    for table in ("participants", "sessions", "scans"):
+        path = study / f"{table}.tsv"
+        tables[table] = read_table(path) if path.exists() else []
+        dictionaries[table] = _dictionary(path)
+    phenotype: dict[str, list[Any]] = {}
+    for path in sorted((study / "phenotype").glob("*.tsv")):
+        phenotype[path.stem] = list(read_table(path))
+        dictionaries[path.stem] = _dictionary(path)
+
+    def label(row: dict[str, str]) -> str:
+        return row.get("participant_id", row.get("participant", "")).removeprefix("sub-")
+
+    known = {label(row) for row in tables["participants"]}
+    scanned = dict.fromkeys(label(row) for row in tables["scans"])
+    participants = [
+        *(row for row in tables["participants"] if not scanned or label(row) in scanned),
+        *({"participant_id": f"sub-{p}"} for p in scanned if p and p not in known),
+    ]
+    sessions = [row for row in tables["sessions"] if not scanned or label(row) in scanned]
+    return name, participants, sessions, phenotype, dictionaries
+
+
+def _dictionary(path: Path) -> dict[str, Any]:
+    import json
+
+    beside = path.with_suffix(".json")
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {k: v for k, v in content.items() if isinstance(v, dict)} if isinstance(content, dict) else {}

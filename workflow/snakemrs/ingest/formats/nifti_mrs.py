@@ -1,0 +1,57 @@
+"""NIfTI-MRS files and datasets that have MRS already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
+from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.io import nifti_mrs
+
+
+def recognise(path: Path) -> RawFile:
+    """Recognise a NIfTI-MRS file."""
+    return describe(nifti_mrs.read(path), path)
+
+
+def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mrs", what: str = "NIfTI-MRS") -> RawFile:
+    """Describe an image in memory, by header and signal."""
+    header = image.header
+    signal = np.moveaxis(image.data, 3, -1)
+    ratio = water_ratio(signal, image.bandwidth, image.spectrometer_frequency)
+    suppressed = is_suppressed(ratio)
+    if suppressed is None and isinstance(header.get("WaterSuppressed"), bool):
+        suppressed = header["WaterSuppressed"]
+    lengths = dict(zip(image.dim_tags, image.data.shape[4:], strict=False))
+    coils = lengths.get("DIM_COIL", 1)
+    others = int(np.prod([n for tag, n in lengths.items() if tag != "DIM_COIL"])) if lengths else 1
+    names = [header.get(key) for key in ("SequenceName", "PulseSequenceType", "ProtocolName")]
+    single = image.data.shape[:3] == (1, 1, 1)
+    height = "no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"
+    inversion = header.get("InversionTime") or inversion_of(header.get("ProtocolName"))
+    return RawFile(
+        path=path,
+        format=kind_format,
+        kind=("mrsref" if suppressed is False else "svs") if single else "unknown",
+        files=(path,),
+        vendor=str(header["Manufacturer"]).capitalize() if header.get("Manufacturer") else None,
+        sequence=sequence_of(*names),
+        nucleus=image.nucleus,
+        echo_time=image.echo_time,
+        repetition_time=image.repetition_time,
+        inversion_time=float(inversion) if inversion else None,
+        frequency=image.spectrometer_frequency,
+        bandwidth=image.bandwidth,
+        points=image.points,
+        transients=others,
+        coils=int(coils),
+        averages=header.get("NumberOfTransients"),
+        voxel_size=tuple(float(v) for v in np.linalg.norm(image.affine[:3, :3], axis=0)),
+        centre=tuple(float(v) for v in image.affine[:3, 3]),
+        water_suppressed=suppressed,
+        water_ratio=ratio,
+        why=f"{what}; {height}" if single else f"{what} with several voxels (spectroscopic imaging)",
+        problem=("the file holds no signal" if ratio is None else None) if single else "spectroscopic imaging",
+    )
