@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from snakemrs.spins.axis import ppm_axis, shift_frequency, time_axis, to_spectrum
 from snakemrs.spins.simulation import simulate_basis
 
@@ -44,9 +45,7 @@ def main() -> None:
     parser.add_argument("--line-width", type=float, default=2.0, help="Hz that the challenge's signals have already")
     arguments = parser.parse_args()
     start = time.perf_counter()
-    basis = simulate_basis(
-        "press", 0.030, 0.011, spectrometer_frequency=FREQUENCY, bandwidth=BANDWIDTH, points=POINTS
-    )
+    basis = simulate_basis("press", 0.030, 0.011, spectrometer_frequency=FREQUENCY, bandwidth=BANDWIDTH, points=POINTS)
     seconds = time.perf_counter() - start
     damping = np.exp(-np.pi * arguments.line_width * time_axis(POINTS, 1 / BANDWIDTH))
     print(f"{len(basis.names)} metabolites simulated in {seconds:.1f} s")

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import product
 from math import comb, pi
-from typing import Literal
 
 import numpy as np
 
@@ -25,10 +24,9 @@ from snakemrs.spins.axis import WATER_PPM, time_axis
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.systems import Fragment, SpinSystem, spin_system, spin_systems
 
-Sequence_ = Literal["press", "steam", "slaser", "spin-echo", "pulse-acquire"]
 SEQUENCES: tuple[str, ...] = ("press", "steam", "slaser", "spin-echo", "pulse-acquire")
 Step = tuple[str, float]
-"""("delay", seconds), ("pulse", degrees) about x, or ("order", coherence order to keep)."""
+"""("delay", seconds), ("pulse", degrees) about x, ("pulse-y", degrees), or ("order", coherence order to keep)."""
 
 
 def sequence_steps(
@@ -78,8 +76,9 @@ def sequence_steps(
     if sequence == "steam":
         if mixing_time is None or mixing_time < 0:
             raise RequestError("STEAM needs its mixing time", found=mixing_time, expected="seconds, such as 0.010")
-        # Turned about y, so that F_x becomes longitudinal; gradients let +1 → 0 → −1 pass (the stimulated echo).
-        store: list[Step] = [("order", 1), ("pulse-y", 90), ("order", 0), ("delay", mixing_time), ("pulse-y", 90)]
+        # About y, so that F_x becomes longitudinal. Gradients let the stimulated echo pass: order −1 before TM, 0 in it,
+        # +1 after it (the order that F₋ detects).
+        store: list[Step] = [("order", -1), ("pulse-y", 90), ("order", 0), ("delay", mixing_time), ("pulse-y", -90)]
         return [("delay", half), *store, ("delay", half)], 2.0
     if sequence == "pulse-acquire":
         return [("delay", echo_time)], 1.0
@@ -169,12 +168,14 @@ def simulate_system(
 
 
 def sum_of_lines(frequencies: np.ndarray, amplitudes: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Sum of amplitude·exp(−2πi·frequency·t); lines in blocks, to bound the memory."""
-    signal = np.zeros(time.size, complex)
-    for start in range(0, frequencies.size, 512):
-        block = slice(start, start + 512)
-        signal += amplitudes[block] @ np.exp(-2j * pi * np.outer(frequencies[block], time))
-    return signal
+    """Sum of amplitude·exp(−2πi·frequency·t) over lines, shape of `time`, which must be evenly spaced.
+
+    Times are split into long and short steps, t = t_j + t_k, so that the sum is a product of two small matrices.
+    """
+    block = max(int(np.sqrt(time.size)), 1)
+    short = np.exp(-2j * pi * np.outer(frequencies, time[:block] - time[0]))
+    long = amplitudes[:, None] * np.exp(-2j * pi * np.outer(frequencies, time[::block]))
+    return (long.T @ short).ravel()[: time.size]
 
 
 def fragment_lines(
@@ -190,6 +191,7 @@ def fragment_lines(
         Their sum over an undisturbed excitation is the number of protons.
     """
     offsets = (np.array(fragment.shifts) - WATER_PPM) * spectrometer_frequency
+    visible = np.array([float(label not in fragment.invisible) for label in fragment.labels])
     states = [np.arange(-nucleus.spin, nucleus.spin + 0.5) for nucleus in fragment.hetero]
     shares = 1.0 / np.prod([len(state) for state in states]) if states else 1.0
     all_frequencies, all_amplitudes = [], []
@@ -198,7 +200,7 @@ def fragment_lines(
         for nucleus, level in zip(fragment.hetero, levels, strict=True):
             for label, coupling in nucleus.couplings.items():
                 moved[fragment.labels.index(label)] += coupling * level
-        frequencies, amplitudes = _homonuclear_lines(moved, fragment.protons, fragment.couplings, steps)
+        frequencies, amplitudes = _homonuclear_lines(moved, fragment.protons, fragment.couplings, steps, visible)
         all_frequencies.append(frequencies)
         all_amplitudes.append(amplitudes * shares)
     return np.concatenate(all_frequencies), np.concatenate(all_amplitudes)
@@ -217,25 +219,28 @@ def composite_spins(protons: int) -> list[tuple[float, int]]:
 
 
 def _homonuclear_lines(
-    offsets: np.ndarray, protons: Sequence[int], couplings: dict[tuple[int, int], float], steps: Sequence[Step]
+    offsets: np.ndarray,
+    protons: Sequence[int],
+    couplings: dict[tuple[int, int], float],
+    steps: Sequence[Step],
+    visible: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lines of groups at `offsets` (Hz): over all combinations of their composite spins."""
     if len(protons) == 1:
         # Equivalent protons with no partner are that many single spins.
-        frequencies, amplitudes = _spin_lines(offsets, (0.5,), couplings, steps)
-        return frequencies, amplitudes * protons[0]
-    total = sum(protons)
+        frequencies, amplitudes = _spin_lines(offsets, (0.5,), couplings, steps, visible)
+        return frequencies, amplitudes * 2.0 * protons[0]
     all_frequencies, all_amplitudes = [], []
     # A spin of zero gives no signal itself but its partners still do: it must be in the sum.
-    choices = [[*composite_spins(n), *_singlets(n)] for n in protons]
-    for combination in product(*choices):
+    for combination in product(*([*composite_spins(n), *_singlets(n)] for n in protons)):
         spins = tuple(spin for spin, _ in combination)
         if not any(spins):
             continue
-        count = np.prod([count for _, count in combination])
-        frequencies, amplitudes = _spin_lines(offsets, spins, couplings, steps, normalised=False)
+        count = float(np.prod([count for _, count in combination]))
+        frequencies, amplitudes = _spin_lines(offsets, spins, couplings, steps, visible)
         all_frequencies.append(frequencies)
-        all_amplitudes.append(amplitudes * count * 2.0 / 2 ** (total - 1))
+        # Over all states Tr(F₋F_x) of N protons is N·2^(N−2).
+        all_amplitudes.append(amplitudes * count * 4.0 / 2.0 ** sum(protons))
     return np.concatenate(all_frequencies), np.concatenate(all_amplitudes)
 
 
@@ -259,9 +264,9 @@ def _spin_lines(
     spins: Sequence[float],
     couplings: dict[tuple[int, int], float],
     steps: Sequence[Step],
-    normalised: bool = True,
+    visible: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lines of coupled spins of any spin number; amplitudes 2·Tr(F₋ρ), per proton where `normalised` (spin ½ only)."""
+    """Lines of coupled spins of any spin number; the amplitudes add up to Tr(F₋ρ) over the visible spins."""
     dims = [round(2 * spin + 1) for spin in spins]
     singles = [_spin_operators(spin) for spin in spins]
 
@@ -276,7 +281,7 @@ def _spin_lines(
     energies, states = np.linalg.eigh(hamiltonian)
     order = np.rint(np.subtract.outer(np.diag(z.sum(0)), np.diag(z.sum(0)))).astype(int)
 
-    density = x.sum(0).astype(complex)
+    density = np.tensordot(visible, x, axes=1).astype(complex)
     for kind, value in steps:
         if kind == "delay":
             propagator = (states * np.exp(-1j * energies * value)) @ states.T
@@ -289,14 +294,13 @@ def _spin_lines(
         else:
             raise ValueError(kind)
 
-    lowering = x.sum(0) - iy.sum(0)
+    lowering = np.tensordot(visible, x - iy, axes=1)
     seen = (states.T @ density @ states) * (states.T @ lowering @ states).T
     frequencies = np.subtract.outer(energies, energies) / (2 * pi)
     scale = np.abs(seen).max(initial=0.0)
     keep = np.abs(seen) > 1e-10 * scale if scale > 0 else np.zeros(seen.shape, bool)
     # ρ_ab evolves as exp(−i(E_a − E_b)t).
-    factor = 2.0 / 2 ** (len(spins) - 1) if normalised else 1.0
-    return frequencies[keep], factor * seen[keep]
+    return frequencies[keep], seen[keep]
 
 
 def _rotation(single: tuple[np.ndarray, np.ndarray, np.ndarray], degrees: float, about_y: bool) -> np.ndarray:

@@ -47,6 +47,8 @@ class Fragment:
     hetero : tuple of HeteroNucleus
     weight : float
         Share of the molecules that have this fragment (anomers).
+    invisible : tuple of str
+        Labels of groups that split their partners' lines but are not seen themselves (amide protons).
     """
 
     labels: tuple[str, ...]
@@ -55,6 +57,12 @@ class Fragment:
     couplings: dict[tuple[int, int], float]
     hetero: tuple[HeteroNucleus, ...] = ()
     weight: float = 1.0
+    invisible: tuple[str, ...] = ()
+
+    @property
+    def visible_protons(self) -> int:
+        """Number of protons that are seen."""
+        return sum(count for label, count in zip(self.labels, self.protons, strict=True) if label not in self.invisible)
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class SpinSystem:
     @property
     def protons(self) -> float:
         """Number of visible protons: what the undamped signal starts at."""
-        return sum(fragment.weight * sum(fragment.protons) for fragment in self.fragments)
+        return sum(fragment.weight * fragment.visible_protons for fragment in self.fragments)
 
 
 @cache
@@ -91,6 +99,7 @@ def spin_systems() -> dict[str, SpinSystem]:
                     couplings={(index[a], index[b]): float(j) for a, b, j in part.get("couplings", [])},
                     hetero=tuple(HeteroNucleus(**nucleus) for nucleus in part.get("hetero", [])),
                     weight=float(part.get("weight", 1.0)),
+                    invisible=tuple(part.get("invisible", [])),
                 )
             )
         cited = tuple(references[key] for key in entry["reference"])
