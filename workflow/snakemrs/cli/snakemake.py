@@ -89,7 +89,7 @@ class Record:
 
     def _end(self, jobid: int | None, state: str, when: float) -> None:
         if jobid in self.jobs:
-            self.jobs[jobid].state, self.jobs[jobid].finished = state, when  # type: ignore[index]
+            self.jobs[jobid].state, self.jobs[jobid].finished = state, when
 
     @property
     def failed(self) -> list[Job]:

@@ -313,7 +313,8 @@ def _anatomy_of(scan: Scan, anatomies: list[PlannedAnatomy]) -> PlannedAnatomy |
     """The T1w of the same session, else the participant's first."""
     own = [a for a in anatomies if a.participant == scan.participant]
     same = [a for a in own if a.session == scan.session]
-    return (same or own or [None])[0]
+    best = same or own
+    return best[0] if best else None
 
 
 def _plan_spectrum(
@@ -362,15 +363,16 @@ def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, di
     needed = ("sequence", "te", "frequency", "bandwidth", "points")
     if any(header.get(key) in (None, "") for key in needed):
         return None  # the fit takes what it needs from the sidecar, or says what is missing
+    echo_time = float(header["te"])
     given = {
         "sequence": str(header["sequence"]).lower(),
-        "te": round(float(header["te"]), 6),
+        "te": round(echo_time, 6),
         "te1": round(float(header["te1"]), 6) if header.get("te1") else None,
         "frequency": round(round(float(header["frequency"]) / 0.05) * 0.05, 2),
         "bandwidth": round(float(header["bandwidth"]), 3),
         "points": int(header["points"]),
     }
-    key = f"{given['sequence']}-te{given['te'] * 1e3:g}-{_join([json.dumps(given, sort_keys=True)])[:8]}"
+    key = f"{given['sequence']}-te{echo_time * 1e3:g}-{_join([json.dumps(given, sort_keys=True)])[:8]}"
     bases[key] = given
     return f"{DERIVATIVES}/basis/{key}"
 
