@@ -1,0 +1,192 @@
+"""The mixed model agrees with lme4 + lmerTest + pbkrtest (values made by reference/reference.R)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snakemrs.errors import RequestError
+from snakemrs.group.formula import parse_formula
+from snakemrs.group.mixed import MixedModel, fit_mixed
+from snakemrs.io.tables import read_table
+
+REFERENCE = Path(__file__).parent / "reference"
+FORMULA = "log(glx_tnaa) ~ condition*phase + period + sex + (1|participant) + (1|participant:session)"
+THREE_WAY = "log(glx_tnaa) ~ condition*phase*sex + period + site + (1|participant) + (1|participant:session)"
+FORMULAS = {"crossed": FORMULA + " + (1|site)", "threeway": THREE_WAY}
+CASES = [
+    "balanced",
+    "unbalanced",
+    "missing_session",
+    "boundary_session",
+    "boundary_participant",
+    "crossed",
+    "threeway",
+]
+
+
+def data_of(case: str) -> pd.DataFrame:
+    return pd.DataFrame(read_table(REFERENCE / f"data_{case}.tsv"))
+
+
+def expected(case: str, what: str, method: str | None = None) -> list[dict[str, str]]:
+    rows = read_table(REFERENCE / f"expected_{case}_{what}.tsv")
+    return rows if method is None else [row for row in rows if row["method"] == method]
+
+
+def fitted(case: str, method: str = "kenward-roger", **options: object) -> MixedModel:
+    return fit_mixed(data_of(case), FORMULAS.get(case, FORMULA), method, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["kenward-roger", "satterthwaite"])
+@pytest.mark.parametrize("case", CASES)
+def test_estimates_agree_with_lmertest(case: str, method: str) -> None:
+    ours = fitted(case, method).estimates()
+    theirs = expected(case, "estimates", method)
+    assert len(ours) == len(theirs)
+    for name in ("estimate", "se", "df", "t", "p"):
+        np.testing.assert_allclose(
+            [getattr(e, name) for e in ours], [float(row[name]) for row in theirs], rtol=1e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("method", ["kenward-roger", "satterthwaite"])
+@pytest.mark.parametrize("case", CASES)
+def test_type_three_tests_agree_with_lmertest(case: str, method: str) -> None:
+    theirs = {row["term"]: row for row in expected(case, "anova", method)}
+    ours = dict(fitted(case, method).anova())
+    assert set(ours) == set(theirs) - {"joint"}
+    for term, contrast in ours.items():
+        values = [contrast.num_df, contrast.den_df, contrast.f, contrast.p]
+        np.testing.assert_allclose(
+            values, [float(theirs[term][name]) for name in ("num_df", "den_df", "f", "p")], rtol=1e-5, err_msg=term
+        )
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "threeway"])
+def test_a_joint_hypothesis_agrees_with_pbkrtest(case: str) -> None:
+    model = fitted(case)
+    p = len(model.design.names)
+    L = np.zeros((3, p))
+    L[0, 1] = L[1, 2] = L[2, p - 1] = 1
+    theirs = next(row for row in expected(case, "anova") if row["term"] == "joint")
+    ours = model.inference.contrast(L)
+    np.testing.assert_allclose(
+        [ours.f, ours.den_df, ours.p], [float(theirs[k]) for k in ("f", "den_df", "p")], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_variances_agree_with_lme4(case: str) -> None:
+    ours = fitted(case).variances()
+    for row in expected(case, "variances"):
+        name = "residual" if row["term"] == "Residual" else row["term"]
+        assert ours[name] == pytest.approx(float(row["variance"]), rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case not in ("crossed", "threeway")])
+def test_autoregressive_residuals_agree_with_nlme(case: str) -> None:
+    model = fitted(case, ar1="frame")
+    theirs = {row["term"]: row for row in expected(case, "ar1")}
+    assert model.fit.rho == pytest.approx(float(theirs.pop("rho")["estimate"]), abs=1e-4)
+    assert -model.fit.moments.deviance / 2 == pytest.approx(float(theirs.pop("logLik")["estimate"]), abs=1e-4)
+    for ours, row in zip(model.estimates(), theirs.values(), strict=True):
+        assert ours.estimate == pytest.approx(float(row["estimate"]), rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("case", "term"), [("boundary_session", "participant:session"), ("boundary_participant", "participant")]
+)
+def test_a_variance_of_zero_is_said(case: str, term: str) -> None:
+    model = fitted(case)
+    assert any("singular" in w and f"variance of {term} " in w for w in model.warnings)
+    assert model.variances()[term] == 0
+    assert model.notes()["Singular"]
+
+
+def test_the_balanced_crossover_has_the_degrees_of_freedom_of_its_design() -> None:
+    # 16 participants x 2 sessions x 7 frames: the interaction is tested within sessions, 224 - 32 - 2 = 190.
+    tests = dict(fitted("balanced").anova())
+    assert tests["condition:phase"].den_df == pytest.approx(190)
+    assert tests["condition"].den_df < 20
+
+
+def test_rows_with_missing_values_are_said_by_participant() -> None:
+    data = data_of("balanced")
+    data.loc[data["participant"] == "03", "glx_tnaa"] = "n/a"
+    model = fit_mixed(data, FORMULA)
+    assert model.left_out == ("03: 14 rows with missing values",)
+    assert model.levels["participant"] == 15
+
+
+def test_the_reference_level_can_be_chosen() -> None:
+    model = fitted("balanced", reference={"condition": "B"})
+    assert "condition[T.A]" in model.design.names
+    assert model.estimate("condition[T.A]:phase[T.infusion]").estimate == pytest.approx(
+        -fitted("balanced").estimate("condition[T.B]:phase[T.infusion]").estimate
+    )
+
+
+def test_a_column_determined_by_others_is_left_out_and_said() -> None:
+    data = data_of("balanced")
+    data["twin"] = data["sex"]
+    model = fit_mixed(data, FORMULA.replace("sex", "sex + C(twin)"))
+    assert any("twin[T.M]" in warning for warning in model.warnings)
+    assert model.estimate("sex[T.M]").p == pytest.approx(fitted("balanced").estimate("sex[T.M]").p)
+
+
+def test_a_random_term_with_a_level_for_every_row_is_refused() -> None:
+    data = data_of("balanced").drop_duplicates(["participant", "session"])
+    with pytest.raises(RequestError, match="level for every row"):
+        fit_mixed(data, "glx_tnaa ~ condition + (1|participant) + (1|participant:session)")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("glx_tnaa condition", "needs one '~'"),
+        ("~ condition", "no outcome"),
+        ("y ~ x + (x|participant)", "only random intercepts"),
+        ("y ~ x + (1|log(participant))", "not understood"),
+    ],
+)
+def test_formulas_that_cannot_be_read_say_why(text: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        parse_formula(text)
+
+
+def test_nesting_is_both_groupings() -> None:
+    assert parse_formula("y ~ x + (1|participant/session)").random == (("participant",), ("participant", "session"))
+
+
+def test_an_unknown_column_names_the_nearest() -> None:
+    with pytest.raises(RequestError) as caught:
+        fit_mixed(data_of("balanced"), FORMULA.replace("condition", "conditon"))
+    assert "'condition'" in str(caught.value)
+
+
+def test_the_logarithm_of_zero_is_refused() -> None:
+    data = data_of("balanced")
+    data.loc[5, "glx_tnaa"] = "0"
+    with pytest.raises(RequestError, match="not finite"):
+        fit_mixed(data, FORMULA)
+
+
+@settings(max_examples=15, deadline=None)
+@given(scale=st.floats(1e-6, 1e6), shift=st.floats(-10, 10), seed=st.integers(0, 1000))
+def test_units_do_not_change_the_tests(scale: float, shift: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = data_of("boundary_session")
+    data = data[rng.random(len(data)) > 0.1].sample(frac=1, random_state=seed)
+    y = data["glx_tnaa"].astype(float)
+    formula = "y ~ condition*phase + (1|participant) + (1|participant:session)"
+    first = fit_mixed(data.assign(y=y), formula).estimates()
+    second = fit_mixed(data.assign(y=(y - 1.25) * scale + shift * scale), formula).estimates()
+    for a, b in zip(first[1:], second[1:], strict=True):
+        assert b.estimate == pytest.approx(a.estimate * scale, rel=1e-6, abs=1e-9 * scale)
+        assert (b.df, b.p) == (pytest.approx(a.df, rel=1e-5), pytest.approx(a.p, rel=1e-4))

@@ -1,0 +1,108 @@
+"""Models that would give a wrong answer are refused with the reason, and overridden by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from snakemrs.errors import RequestError
+from snakemrs.group.command import stats
+from snakemrs.group.mixed import fit_mixed
+from snakemrs.io.tables import read_table
+
+DATA = Path(__file__).parent / "reference" / "data_balanced.tsv"
+RIGHT = "log(glx_tnaa) ~ condition*phase + period + sex + (1|participant) + (1|participant:session)"
+NAIVE = "log(glx_tnaa) ~ condition*phase + period + sex + (1|participant)"
+
+
+@pytest.fixture
+def data() -> pd.DataFrame:
+    return pd.DataFrame(read_table(DATA))
+
+
+@pytest.mark.parametrize("formula", [NAIVE, NAIVE + " + (1|session)", NAIVE + " + (1|participant:phase)"])
+def test_frames_without_a_session_term_are_refused(data: pd.DataFrame, formula: str) -> None:
+    with pytest.raises(RequestError, match="no-session-term") as caught:
+        fit_mixed(data, formula)
+    assert "28-34 %" in str(caught.value)
+    assert "(1|participant:session)" in str(caught.value)
+
+
+def test_a_crossover_identifies_the_session_by_its_period_too(data: pd.DataFrame) -> None:
+    fit_mixed(data, NAIVE + " + (1|participant:period)")
+
+
+def test_one_row_a_session_needs_no_session_term(data: pd.DataFrame) -> None:
+    one = data.drop_duplicates(["participant", "session"])
+    assert fit_mixed(one, "log(glx_tnaa) ~ condition + period + (1|participant)").warnings == ()
+
+
+def test_an_override_is_printed_with_the_result(data: pd.DataFrame) -> None:
+    model = fit_mixed(data, NAIVE, allow=["no-session-term"])
+    assert model.warnings[0].startswith("OVERRIDDEN no-session-term")
+
+
+def test_overlapping_windows_are_refused(data: pd.DataFrame) -> None:
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(data.assign(sliding="true"), RIGHT)
+
+
+def test_overlap_is_seen_from_onset_and_duration(data: pd.DataFrame) -> None:
+    onset = data["frame"].astype(float) * 120
+    assert not fit_mixed(data.assign(onset=onset, duration=120.0), RIGHT).warnings
+    with pytest.raises(RequestError, match="begin before the one before them ends"):
+        fit_mixed(data.assign(onset=onset, duration=240.0), RIGHT)
+
+
+def test_the_baseline_of_each_period_is_no_covariate(data: pd.DataFrame) -> None:
+    base = data[data["phase"] == "baseline"].assign(y=lambda d: d["glx_tnaa"].astype(float))
+    means = base.groupby(["participant", "session"])["y"].mean()
+    data["start"] = [means[p, s] for p, s in zip(data["participant"], data["session"], strict=True)]
+    data["glx_baseline"] = np.log(data["start"])
+    infusion = data[data["phase"] == "infusion"]
+    formula = "log(glx_tnaa) ~ condition + {} + (1|participant) + (1|participant:session)"
+    with pytest.raises(RequestError, match="Kenward & Roger 2010"):
+        fit_mixed(infusion, formula.format("glx_baseline"))
+    with pytest.raises(RequestError, match="is the baseline of glx_tnaa"):
+        fit_mixed(data, formula.format("start"))
+
+
+def test_a_baseline_of_the_participant_is_a_covariate(data: pd.DataFrame) -> None:
+    age = {p: 20.0 + i for i, p in enumerate(sorted(set(data["participant"])))}
+    fit_mixed(data.assign(madrs_baseline=data["participant"].map(age)), RIGHT + " + madrs_baseline")
+
+
+def test_dates_are_refused_and_counted_in_days_when_allowed(data: pd.DataFrame) -> None:
+    dated = data.assign(acq_date=np.where(data["session"] == "1", "2024-03-01", "2024-03-15"))
+    formula = RIGHT.replace("period", "acq_date")
+    with pytest.raises(RequestError, match="date-predictor"):
+        fit_mixed(dated, formula)
+    model = fit_mixed(dated, formula, allow=["date-predictor"])
+    ours, theirs = model.estimate("acq_date"), fit_mixed(data, RIGHT).estimate("period[T.2]")
+    assert ours.estimate * 14 == pytest.approx(theirs.estimate)
+
+
+def test_an_unknown_override_is_named(data: pd.DataFrame) -> None:
+    with pytest.raises(RequestError, match="no such override"):
+        fit_mixed(data, RIGHT, allow=["everything"])
+
+
+def test_the_command_writes_estimates_and_tests(tmp_path: Path) -> None:
+    output = tmp_path / "out.tsv"
+    result = CliRunner().invoke(stats, [str(DATA), "--formula", RIGHT, "--output", str(output), "--anova"])
+    assert result.exit_code == 0, result.output
+    assert list(read_table(output)[0]) == ["term", "estimate", "se", "df", "t", "p", "ci_low", "ci_high"]
+    assert [row["term"] for row in read_table(tmp_path / "out_anova.tsv")][-1] == "condition:phase"
+    assert "VarianceComponents" in (tmp_path / "out.json").read_text()
+
+
+def test_the_command_selects_rows(tmp_path: Path) -> None:
+    output = tmp_path / "out.tsv"
+    arguments = [str(DATA), "--formula", RIGHT, "--output", str(output), "--where", "sex == 'F' and frame > 1"]
+    result = CliRunner().invoke(stats, [*arguments[:2], RIGHT.replace(" + sex", ""), *arguments[3:]])
+    assert result.exit_code == 0, result.output
+    assert "96 rows" in result.output
