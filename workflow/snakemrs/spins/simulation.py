@@ -21,7 +21,7 @@ import numpy as np
 
 from snakemrs.errors import RequestError
 from snakemrs.spins.axis import WATER_PPM, time_axis
-from snakemrs.spins.basis import Basis
+from snakemrs.spins.basis import Basis, Kind
 from snakemrs.spins.systems import Fragment, SpinSystem, spin_system, spin_systems
 
 SEQUENCES: tuple[str, ...] = ("press", "steam", "slaser", "spin-echo", "pulse-acquire")
@@ -76,8 +76,8 @@ def sequence_steps(
     if sequence == "steam":
         if mixing_time is None or mixing_time < 0:
             raise RequestError("STEAM needs its mixing time", found=mixing_time, expected="seconds, such as 0.010")
-        # About y, so that F_x becomes longitudinal. Gradients let the stimulated echo pass: order −1 before TM, 0 in it,
-        # +1 after it (the order that F₋ detects).
+        # About y, so that F_x becomes longitudinal. Gradients let the stimulated echo pass: order −1 before TM, 0 in
+        # it, +1 after it (the order that F₋ detects).
         store: list[Step] = [("order", -1), ("pulse-y", 90), ("order", 0), ("delay", mixing_time), ("pulse-y", -90)]
         return [("delay", half), *store, ("delay", half)], 2.0
     if sequence == "pulse-acquire":
@@ -137,13 +137,14 @@ def simulate_basis(
             for symbol in symbols
         ]
     )
+    kinds: tuple[Kind, ...] = ("metabolite",) * len(symbols)
     notes = {"origin": "simulated by SnakeMRS, ideal pulses", "te1": te1, "mixing_time": mixing_time}
     return Basis(
         names=symbols,
         fids=fids,
         dwell_time=1 / bandwidth,
         spectrometer_frequency=spectrometer_frequency,
-        kinds=("metabolite",) * len(symbols),
+        kinds=kinds,
         echo_time=echo_time,
         sequence=sequence,
         notes={key: value for key, value in notes.items() if value is not None},
