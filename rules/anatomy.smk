@@ -19,7 +19,7 @@ rule segment:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 30 * attempt,
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
+        prefix=targets.prefix,
         settings=targets.settings("anatomy"),
         version=targets.version("segment"),
     shell:

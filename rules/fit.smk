@@ -12,7 +12,7 @@ rule basis:
         mem_mb=2000,
         runtime=15,
     params:
-        folder=f"{DERIVATIVES}/basis/{{key}}",
+        folder=targets.folder,
         sequence=targets.basis_parameters,
         version=targets.version("basis"),
     shell:
@@ -38,7 +38,7 @@ rule fit:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 15 * attempt,
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         basis=targets.basis_option,
         basis_sha256=targets.basis_hash(),
         water=targets.processed_water_option,

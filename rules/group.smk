@@ -19,7 +19,7 @@ rule group:
         runtime=lambda w, attempt: 30 * attempt,
     params:
         plan=targets.path,
-        folder=f"{DERIVATIVES}/group",
+        folder=targets.folder,
         tables=targets.tables_hash(),
         failures=targets.failures(),
         settings=targets.settings("group"),

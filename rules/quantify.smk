@@ -16,7 +16,7 @@ rule quantify:
         mem_mb=1000,
         runtime=5,
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         tissue=targets.tissue_option,
         water=targets.processed_water_option,
         settings=targets.settings("quantify"),

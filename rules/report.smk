@@ -60,7 +60,7 @@ rule report_methods:
         runtime=5,
     params:
         plan=targets.path,
-        folder=DERIVATIVES,
+        folder=targets.folder,
         settings=targets.settings("report"),
         version=targets.version("report"),
     shell:

@@ -25,7 +25,7 @@ rule preprocess:
         mem_mb=lambda w, attempt: 3000 * attempt,
         runtime=lambda w, attempt: 15 * attempt,
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         water=targets.water_option,
         events=targets.events_option(),
         events_sha256=targets.events_hash(),

@@ -16,7 +16,7 @@ rule voxel:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=10,
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
+        prefix=targets.prefix,
         settings=targets.settings("voxel"),
         version=targets.version("voxel"),
     shell:
@@ -38,6 +38,6 @@ use rule voxel as voxel_unnamed with:
     wildcard_constraints:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         settings=targets.settings("voxel"),
         version=targets.version("voxel"),

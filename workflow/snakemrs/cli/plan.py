@@ -117,6 +117,8 @@ def explain(record: Record) -> list[str]:
     lines = []
     for unit in sorted(by_unit, key=lambda name: (name == "group", name)):
         causes = [cause for job in by_unit[unit] if (cause := in_words(job))]
+        if "not yet ingested" in causes and "raw file replaced or ingest settings changed" not in causes:
+            causes = ["new, nothing made yet"]
         stages = ", ".join(dict.fromkeys(job.stage for job in by_unit[unit]))
         lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
     return lines

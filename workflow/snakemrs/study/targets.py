@@ -6,6 +6,7 @@ Rule files stay declarative; whatever must be looked up is looked up here.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ class Targets:
     def version(step: str) -> int:
         """Version of a step."""
         return STEP_VERSIONS[step]
+
+    @staticmethod
+    def prefix(wildcards: Wildcards, output: list[str]) -> str:
+        """What the names of a step's outputs begin with: the path up to the last part of its first output."""
+        return re.sub(r"_(desc-[^/_]+_[^/_]+|tissue)\.[^/]+$", "", output[0])
+
+    @staticmethod
+    def folder(wildcards: Wildcards, output: list[str]) -> str:
+        """Folder of a step's first output."""
+        return str(Path(output[0]).parent)
 
     # ---- ingest
     def scan(self, wildcards: Wildcards) -> PlannedScan:
