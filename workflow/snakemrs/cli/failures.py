@@ -9,21 +9,19 @@ from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
 
 
 def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
-    """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum."""
-    found: dict[str, Failure] = {}
+    """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum and stage."""
+    found: dict[tuple[str, str], Failure] = {}
     for job in jobs:
         log = job.log or ""
         reason = reason_of(study / log) if log else "no log"
         for spectrum in plan.spectra:
-            if spectrum.stem not in found and _depends(spectrum, job):
-                found[spectrum.stem] = Failure(
+            if _depends(spectrum, job):
+                found[spectrum.stem, job.stage] = Failure(
                     spectrum.stem, spectrum.participant, spectrum.session, job.stage, reason, log
                 )
         if job.stage in ("group", "report") or job.rule == "dataset":
             participant = job.wildcards.get("participant", "")
-            found[f"{job.rule} {job.name}"] = Failure(
-                f"{job.rule} {job.name}", participant, None, job.stage, reason, log
-            )
+            found[job.rule, job.name] = Failure(f"{job.rule} {job.name}", participant, None, job.stage, reason, log)
     return list(found.values())
 
 

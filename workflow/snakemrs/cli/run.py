@@ -79,9 +79,7 @@ def run_study(
         plan.failed = failures
         plan.save(study)
         again = _pass(study, plan, cores, profile, wanted, options or [])
-        failures += [
-            f for f in failures_of(again.failed, plan, study) if f.unit not in {failure.unit for failure in failures}
-        ]
+        failures += [f for f in failures_of(again.failed, plan, study) if f not in failures]
         record.jobs.update({10_000_000 + n: job for n, job in again.jobs.items()})
     ran = sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
     write_json(

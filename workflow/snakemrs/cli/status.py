@@ -11,7 +11,7 @@ import click
 from snakemrs.cli.common import study_folder
 from snakemrs.errors import EXIT_DONE, EXIT_SOME_FAILED
 from snakemrs.io.tables import read_table
-from snakemrs.study.plan import PLAN_PATH, Plan, PlannedSpectrum, load_plan
+from snakemrs.study.plan import PLAN_PATH, PlannedSpectrum, load_plan
 
 STAGES = ("ingest", "anatomy", "spectra", "voxel", "fit", "quantify", "report")
 MARKS = {"done": "done", "failed": "FAILED", "to do": "to do", "n/a": "–", "held up": "held up"}
@@ -40,12 +40,12 @@ def summarise(study: Path) -> dict[str, Any]:
     plan = load_plan(study / PLAN_PATH)
     outcome_path = study / "work" / "outcome.json"
     outcome = json.loads(outcome_path.read_text(encoding="utf-8")) if outcome_path.exists() else {"failures": []}
-    failures = {f["unit"]: f for f in outcome["failures"]}
-    rows = [_row(study, plan, spectrum, failures.get(spectrum.stem)) for spectrum in plan.spectra]
-    return {"study": plan.name, "spectra": rows, "failures": list(failures.values())}
+    failures: list[dict[str, Any]] = outcome["failures"]
+    rows = [_row(study, spectrum, [f for f in failures if f["unit"] == spectrum.stem]) for spectrum in plan.spectra]
+    return {"study": plan.name, "spectra": rows, "failures": failures}
 
 
-def _row(study: Path, plan: Plan, spectrum: PlannedSpectrum, failure: dict[str, Any] | None) -> dict[str, Any]:
+def _row(study: Path, spectrum: PlannedSpectrum, failures: list[dict[str, Any]]) -> dict[str, Any]:
     stem = f"{spectrum.folder}/{spectrum.stem}"
     files: dict[str, str | None] = {
         "ingest": spectrum.svs,
@@ -60,10 +60,10 @@ def _row(study: Path, plan: Plan, spectrum: PlannedSpectrum, failure: dict[str, 
     for stage, path in files.items():
         if path is None:
             states[stage] = "n/a"
-        elif failure and failure["stage"] == stage:
+        elif any(failure["stage"] == stage for failure in failures):
             states[stage] = "failed"
         else:
-            states[stage] = "done" if (study / path).exists() else ("held up" if failure else "to do")
+            states[stage] = "done" if (study / path).exists() else ("held up" if failures else "to do")
     verdict, rule = _verdict(study / f"{stem}_desc-preproc_quality.tsv")
     return {
         "participant": spectrum.participant,
@@ -72,8 +72,8 @@ def _row(study: Path, plan: Plan, spectrum: PlannedSpectrum, failure: dict[str, 
         "stages": states,
         "quality": verdict,
         "rule": rule,
-        "reason": failure["reason"] if failure else None,
-        "log": failure["log"] if failure else None,
+        "reasons": [failure["reason"] for failure in failures],
+        "logs": [failure["log"] for failure in failures],
     }
 
 
