@@ -116,9 +116,7 @@ def write_products(products: list[Product]) -> None:
         raise
 
 
-def convert(
-    raw_path: Path, out: Path, settings: IngestSettings, participant: str | None = None
-) -> list[Product]:
+def convert(raw_path: Path, out: Path, settings: IngestSettings, participant: str | None = None) -> list[Product]:
     """Convert one raw file in memory.
 
     Parameters
@@ -162,9 +160,7 @@ def convert(
     return _spectra(raw, out, suffix, settings, participant)
 
 
-def _spectra(
-    raw: RawFile, out: Path, suffix: str, settings: IngestSettings, participant: str | None
-) -> list[Product]:
+def _spectra(raw: RawFile, out: Path, suffix: str, settings: IngestSettings, participant: str | None) -> list[Product]:
     from snakemrs.ingest.converters import SINGLE, run_converter
 
     with tempfile.TemporaryDirectory(prefix="snakemrs-ingest-") as folder:
@@ -199,7 +195,9 @@ def _product(
     lengths = dict(zip(image.dim_tags, image.data.shape[4:], strict=False))
     rows = int(np.prod([n for tag, n in lengths.items() if tag != "DIM_COIL"])) if lengths else 1
     transients = raw_transients(raw, rows)
-    suppressed = is_suppressed(water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency))
+    suppressed = is_suppressed(
+        water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency)
+    )
     header = bids.header_extension(image, raw, timing, transients, suppressed)
     clean = nifti_mrs.NiftiMrs(image.data, image.affine, image.dwell_time, header, out)
     content = bids.bids_sidecar(clean, raw, settings, entity(out, "voi"), timing.notes)
@@ -225,9 +223,7 @@ def raw_transients(raw: RawFile, rows: int) -> int:
     return rows if rows > 1 and averages in (0, 1, rows) else rows * max(averages, 1)
 
 
-def _check_image(
-    image: nifti_mrs.NiftiMrs, raw: RawFile, settings: IngestSettings, participant: str | None
-) -> None:
+def _check_image(image: nifti_mrs.NiftiMrs, raw: RawFile, settings: IngestSettings, participant: str | None) -> None:
     """Refuse what no scanner measures."""
 
     def refuse(message: str, **more: Any) -> DataError:

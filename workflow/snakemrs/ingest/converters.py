@@ -89,9 +89,14 @@ def _last_words(folder: Path) -> str:
     """Give the last line of what the converter said, without paths or quoted text (which may name people)."""
     lines: list[str] = []
     for name in sorted(folder.glob("*stderr*")):
-        lines += [line.strip() for line in name.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        lines += [
+            line.strip() for line in name.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        ]
     if not lines:
         return "it was stopped: longer or larger than the limits of time and memory allow"
-    kind = re.match(r"[\w.]*(?:Error|Exception|Warning|Interrupt)\b", lines[-1].split(".")[-1] if ":" not in lines[-1] else lines[-1])
+    kind = re.match(
+        r"[\w.]*(?:Error|Exception|Warning|Interrupt)\b",
+        lines[-1].split(".")[-1] if ":" not in lines[-1] else lines[-1],
+    )
     text = re.sub(r"'[^']*'|\"[^\"]*\"|/\S+", "…", lines[-1])
     return text[:200] if kind else f"it ended without a word: {text[:120]}"

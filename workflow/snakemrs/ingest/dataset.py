@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,9 @@ def _by_participant(rows: Rows, table: str) -> dict[str, list[dict[str, Any]]]:
         label = str(row.get("participant_id", row.get("participant", ""))).removeprefix("sub-")
         if not label or label == MISSING:
             raise RequestError("a row has no participant", file=table, expected="a column participant_id")
-        people.setdefault(label, []).append({k: v for k, v in row.items() if k not in ("participant_id", "participant")})
+        people.setdefault(label, []).append(
+            {k: v for k, v in row.items() if k not in ("participant_id", "participant")}
+        )
     return dict(sorted(people.items()))
 
 

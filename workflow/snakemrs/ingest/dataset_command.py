@@ -20,29 +20,30 @@ def ingest_dataset(study: Path, output: Path) -> None:
     """
     from snakemrs.ingest.dataset import write_dataset
 
-    name, participants, sessions, phenotype, dictionaries = read_study_tables(study)
-    written = write_dataset(output, name, participants, sessions, phenotype, dictionaries=dictionaries)
+    name, participants, sessions, phenotype, dictionaries, description = read_study_tables(study)
+    written = write_dataset(
+        output, name, participants, sessions, phenotype, dictionaries=dictionaries, description=description
+    )
     click.echo(f"{output}: {len(written)} files at the root of the dataset")
 
 
-def read_study_tables(study: Path) -> tuple[str, list[Any], list[Any], dict[str, list[Any]], dict[str, Any]]:
-    """Read name, participants, sessions, phenotype and dictionaries of a study.
+StudyTables = tuple[str, list[Any], list[Any], dict[str, list[Any]], dict[str, Any], dict[str, Any]]
+
+
+def read_study_tables(study: Path) -> StudyTables:
+    """Read name, participants, sessions, phenotype, dictionaries and further description of a study.
 
     Participants that scans.tsv has and participants.tsv has not are added without particulars.
     """
-    import yaml
-
     from snakemrs.errors import RequestError
     from snakemrs.io.tables import read_table
+    from snakemrs.study.config import load_config
 
     config_path = study / "study.yaml"
     if not config_path.exists():
         raise RequestError("this is no study", file=study, expected="study.yaml in it")
-    try:
-        config = yaml.safe_load(config_path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise RequestError("study.yaml cannot be read", file=config_path, found=str(error).splitlines()[0]) from None
-    name = str(config.get("name") or study.resolve().name) if isinstance(config, dict) else study.resolve().name
+    config = load_config(config_path)
+    description = {"Authors": list(config.authors)} if config.authors else {}
 
     tables: dict[str, list[Any]] = {}
     dictionaries: dict[str, Any] = {}
@@ -64,8 +65,12 @@ def read_study_tables(study: Path) -> tuple[str, list[Any], list[Any], dict[str,
         *(row for row in tables["participants"] if not scanned or label(row) in scanned),
         *({"participant_id": f"sub-{p}"} for p in scanned if p and p not in known),
     ]
-    sessions = [row for row in tables["sessions"] if not scanned or label(row) in scanned]
-    return name, participants, sessions, phenotype, dictionaries
+    kept = {label(row) for row in participants}
+    sessions = [row for row in tables["sessions"] if label(row) in kept]
+    # Rows of people without a scan (`snakemrs plan` names them) have no place in the dataset.
+    phenotype = {measure: [row for row in rows if label(row) in kept] for measure, rows in phenotype.items()}
+    phenotype = {measure: rows for measure, rows in phenotype.items() if rows}
+    return config.name, participants, sessions, phenotype, dictionaries, description
 
 
 def _dictionary(path: Path) -> dict[str, Any]:

@@ -123,7 +123,11 @@ def header_extension(
 def _allowed_step(step: dict[str, Any]) -> dict[str, Any]:
     """Keep what a processing step was; its free text (which names files) stays behind."""
     kept = {}
-    for key, pattern in (("Time", r"[\dT:.\-Z+]{4,32}"), ("Program", r"[\w\- .]{1,30}"), ("Version", r"[\w.+\-]{1,30}")):
+    for key, pattern in (
+        ("Time", r"[\dT:.\-Z+]{4,32}"),
+        ("Program", r"[\w\- .]{1,30}"),
+        ("Version", r"[\w.+\-]{1,30}"),
+    ):
         if re.fullmatch(pattern, str(step.get(key, ""))):
             kept[key] = step[key]
     method = str(step.get("Method", ""))
