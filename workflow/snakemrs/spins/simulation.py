@@ -137,14 +137,14 @@ def simulate_basis(
             for symbol in symbols
         ]
     )
-    kinds: tuple[Kind, ...] = ("metabolite",) * len(symbols)
+    metabolite: Kind = "metabolite"
     notes = {"origin": "simulated by SnakeMRS, ideal pulses", "te1": te1, "mixing_time": mixing_time}
     return Basis(
         names=symbols,
         fids=fids,
         dwell_time=1 / bandwidth,
         spectrometer_frequency=spectrometer_frequency,
-        kinds=kinds,
+        kinds=tuple(metabolite for _ in symbols),
         echo_time=echo_time,
         sequence=sequence,
         notes={key: value for key, value in notes.items() if value is not None},
