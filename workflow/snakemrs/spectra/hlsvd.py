@@ -1,0 +1,107 @@
+"""Removal of residual water by a sum of damped sinusoids (HLSVD), of many signals at once.
+
+The signal poles are found from the column space of the Hankel matrix of the signal (Barkhuijsen, de Beer, van Ormondt,
+J Magn Reson 1987, 73:553), here by Lanczos iterations whose products with the Hankel matrix are convolutions
+(Laudadio et al., J Magn Reson 2002, 157:292). Several signals share their poles: what they vary in is compressed to a
+few principal components whose Hankel matrices stand side by side. With shared poles the removal is linear, so that the
+mean of cleaned transients is the cleaned mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def _compress(fids: np.ndarray, components: int) -> np.ndarray:
+    """Give the strongest principal components of `fids` (signals, points), scaled by their strength."""
+    if len(fids) == 1:
+        return fids
+    gram = fids @ fids.conj().T
+    values, vectors = np.linalg.eigh(gram)
+    strongest = vectors[:, ::-1][:, : min(components, len(fids))]
+    return strongest.conj().T @ fids
+
+
+def signal_poles(fids: np.ndarray, order: int, max_points: int = 2048) -> np.ndarray:
+    """Estimate the poles z of fid[n] = Σ a z^n that signals share.
+
+    Parameters
+    ----------
+    fids : ndarray of complex, shape (signals, points)
+    order : int
+        Number of poles.
+    max_points : int
+        Points from the start that are used: later ones hold noise only and cost time.
+
+    Returns
+    -------
+    ndarray of complex, shape (order,)
+    """
+    from scipy.fft import fft, ifft, next_fast_len
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    points = min(fids.shape[1], max_points)
+    rows = points // 2
+    columns = points - rows + 1
+    scale = np.abs(fids[:, :points]).max()
+    signals = fids[:, :points].astype(complex) / scale
+    length = next_fast_len(points + columns)
+    spectra = fft(signals, length, axis=1)
+    adjoint = fft(signals.conj(), length, axis=1)
+
+    def gram(vector: np.ndarray) -> np.ndarray:
+        """Multiply by Σ H Hᴴ, with H[i, j] = signal[i + j] of shape (rows, columns)."""
+        # Hᴴ v = Σ_i conj(x[i + j]) v[i]: a correlation, made a convolution by turning v round; so is H w.
+        turned = fft(vector.ravel()[::-1], length)
+        inner = ifft(adjoint * turned, axis=1)[:, rows - 1 : rows - 1 + columns]
+        back = ifft(spectra * fft(inner[:, ::-1], length, axis=1), axis=1)[:, columns - 1 : columns - 1 + rows]
+        product: np.ndarray = back.sum(axis=0)
+        return product
+
+    operator = LinearOperator((rows, rows), matvec=gram, dtype=complex)
+    start = np.random.default_rng(0).standard_normal(rows) + 0j
+    order = min(order, rows - 2)
+    _, vectors = eigsh(operator, k=order, v0=start, tol=1e-9)
+    rotation = np.linalg.lstsq(vectors[:-1], vectors[1:], rcond=None)[0]
+    poles: np.ndarray = np.linalg.eigvals(rotation)
+    return poles
+
+
+def remove_components(
+    fids: np.ndarray,
+    dwell_time: float,
+    band: tuple[float, float],
+    order: int = 30,
+    max_points: int = 2048,
+) -> tuple[np.ndarray, int]:
+    """Remove what resonates within a band of frequencies.
+
+    Parameters
+    ----------
+    fids : ndarray of complex, shape (signals, points)
+    dwell_time : float
+        Seconds.
+    band : (float, float)
+        Lower and upper frequency, Hz, in the sense of `snakemrs.spins.axis.frequency_axis`.
+    order : int
+        Number of damped sinusoids of the model.
+    max_points : int
+        Points from which the poles are found.
+
+    Returns
+    -------
+    cleaned : ndarray, shape as `fids`
+    removed : int
+        Number of sinusoids taken out.
+    """
+    poles = signal_poles(_compress(fids, 6), order, max_points)
+    # A growing pole is noise; as the model it would explode at the end of the signal.
+    poles = poles[(np.abs(poles) < 1 + 0.5 / fids.shape[1]) & (np.abs(poles) > 1e-3)]
+    frequency = np.angle(poles) / (2 * np.pi * dwell_time)
+    inside = (frequency >= band[0]) & (frequency <= band[1])
+    if not inside.any():
+        return fids.copy(), 0
+    number = np.arange(fids.shape[1])
+    model = np.exp(np.log(poles)[:, None] * number)
+    amplitudes = np.linalg.lstsq(model.T, fids.T.astype(complex), rcond=None)[0]
+    return fids - amplitudes[inside].T @ model[inside], int(inside.sum())
