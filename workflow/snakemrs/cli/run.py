@@ -12,14 +12,19 @@ import click
 
 from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.failures import failures_of
+from snakemrs.cli.frozen import freeze
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.plan import targets
+from snakemrs.cli.provenance import keep, restore
 from snakemrs.cli.snakemake import STAGE_OF_RULE, Record, command_line, environment, follow
 from snakemrs.cli.status import print_status, summarise
 from snakemrs.cli.view import make_view
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
 from snakemrs.io.atomic import write_json
 from snakemrs.study.plan import DERIVATIVES, Plan
+
+KEEP_SECONDS = 15.0
+"""How often the records of how outputs were made are kept a second time."""
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -69,6 +74,8 @@ def run_study(
     """
     plan = make_plan(study)
     plan.save(study)
+    if restored := restore(study):
+        click.echo(f"Snakemake's records were lost: {restored} put back from the derivatives.", err=True)
     for problem in plan.problems:
         click.echo(describe(problem), err=True)
     wanted = targets(plan, labels)
@@ -105,9 +112,23 @@ def _pass(study: Path, plan: Plan, cores: int | None, profile: str, wanted: list
     events = study / "work" / "events" / f"{stamp}-{os.getpid()}.jsonl"
     output = study / "logs" / f"snakemake-{stamp}.log"
     local = ["--cores", str(cores or os.cpu_count() or 1)]
-    command = command_line(study, profile, [*local, *options, *wanted])
+    code = freeze(study)
+    command = command_line(study, profile, [*local, *options, *wanted], code)
+    kept = time.monotonic()
+
     with make_view() as view:
-        status, record = follow(command, environment(events, plan.created), events, output, view.update)
+
+        def on_change(record: Record) -> None:
+            nonlocal kept
+            view.update(record)
+            if time.monotonic() - kept > KEEP_SECONDS:
+                keep(study)
+                kept = time.monotonic()
+
+        try:
+            status, record = follow(command, environment(events, plan.created, code), events, output, on_change)
+        finally:
+            keep(study)
     if status != 0 and not record.failed:
         error = SnakeMRSError(
             "Snakemake stopped before any step failed",

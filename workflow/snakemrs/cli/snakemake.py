@@ -108,14 +108,19 @@ def profile_folder(profile: str) -> Path:
     raise RequestError("there is no such profile", found=profile, expected=f"{known}, or a folder with config.yaml")
 
 
-def command_line(study: Path, profile: str, arguments: Sequence[str]) -> list[str]:
-    """Put Snakemake's command line together."""
+def command_line(study: Path, profile: str, arguments: Sequence[str], code: Path | None = None) -> list[str]:
+    """Put Snakemake's command line together; `code` is the run's frozen copy (`snakemrs.cli.frozen`).
+
+    Snakemake's own lock is off: the study's lock (`snakemrs.cli.lock`) goes with its process, Snakemake's stays behind
+    after a kill.
+    """
+    root = workflow_root() if code is None else code / "snakemrs" / "_workflow"
     return [
         sys.executable,
         "-m",
         "snakemake",
         "--snakefile",
-        str(workflow_root() / "Snakefile"),
+        str(root / "Snakefile"),
         "--directory",
         str(study),
         "--profile",
@@ -123,15 +128,19 @@ def command_line(study: Path, profile: str, arguments: Sequence[str]) -> list[st
         "--logger",
         "snakemrs",
         "--nocolor",
+        "--nolock",
         *arguments,
     ]
 
 
-def environment(events: Path, created: int) -> dict[str, str]:
+def environment(events: Path, created: int, code: Path | None = None) -> dict[str, str]:
     """Environment of Snakemake and of its jobs: one thread a numeric library, no telemetry, fixed time stamps."""
     here = str(Path(sys.executable).parent)
+    python_path = [str(code)] if code else []
+    python_path += [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(python_path),
         "PATH": here + os.pathsep + os.environ.get("PATH", ""),
         "SNAKEMRS_EVENTS": str(events),
         "SOURCE_DATE_EPOCH": str(created),

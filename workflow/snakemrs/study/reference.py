@@ -32,7 +32,7 @@ def json_schema() -> str:
 def annotated_default() -> str:
     """A study.yaml with every key, its default and what it means."""
     head = "# Settings of a study. Every key but `name` may be left out: what stands here is the default.\n"
-    return head + "\n".join(_lines(StudyConfig, StudyConfig(**_NEEDED), 0)) + "\n"  # type: ignore[arg-type]
+    return head + "\n".join(_lines(StudyConfig, StudyConfig(**_NEEDED), 0)) + "\n"
 
 
 def reference_page() -> str:
@@ -40,7 +40,7 @@ def reference_page() -> str:
     parts = [
         "# study.yaml",
         "Generated from the models by `python -m snakemrs.study.reference`. Unknown keys are refused.",
-        *_sections(StudyConfig, StudyConfig(**_NEEDED), "the study"),  # type: ignore[arg-type]
+        *_sections(StudyConfig, StudyConfig(**_NEEDED), "the study"),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,0 +1,58 @@
+"""A run works from its own copy of the code, so that an upgrade meanwhile does not mix versions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import snakemrs
+from snakemrs.study.resources import workflow_root
+
+_WORKFLOW = ("Snakefile", "rules", "config", "containers")
+_LEFT_OUT = ("__pycache__", "_workflow", "*.sif", ".snakemake")
+
+
+def freeze(study: Path) -> Path:
+    """Copy package and workflow to ``work/code/<hash>`` of the study; give that folder. Earlier copies are removed.
+
+    The copy is laid out as an installed package: `snakemrs.study.resources.workflow_root` finds the workflow in it.
+    """
+    package = Path(snakemrs.__file__).resolve().parent
+    root = workflow_root()
+    sources = [package, package.parent / "snakemake_logger_plugin_snakemrs", *(root / name for name in _WORKFLOW)]
+    place = study / "work" / "code"
+    target = place / _digest(sources)
+    if not target.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=place))
+        ignore = shutil.ignore_patterns(*_LEFT_OUT)
+        shutil.copytree(package, fresh / "snakemrs", ignore=ignore)
+        shutil.copytree(sources[1], fresh / sources[1].name, ignore=ignore)
+        for source in sources[2:]:
+            destination = fresh / "snakemrs" / "_workflow" / source.name
+            destination.parent.mkdir(exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, destination, ignore=ignore)
+            elif source.exists():
+                shutil.copy(source, destination)
+        os.replace(fresh, target)
+    for other in place.iterdir():
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+    return target
+
+
+def _digest(sources: list[Path]) -> str:
+    """Hash of all code and workflow files by content and relative name."""
+    total = hashlib.sha256()
+    for source in sources:
+        files = [source] if source.is_file() else sorted(source.rglob("*"))
+        for file in files:
+            parts = set(file.parts)
+            if file.is_file() and not parts & {"__pycache__", "_workflow", ".snakemake"} and file.suffix != ".sif":
+                total.update(f"{file.relative_to(source.parent).as_posix()}\0".encode())
+                total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:16]
