@@ -1,9 +1,9 @@
 """Alignment of transients in frequency and phase: robust spectral registration with a reference built on the way.
 
 The model is that of spectral registration (Near et al., Magn Reson Med 2015, 73:44) fitted in the frequency domain to
-a band of the spectrum (Wilson, Magn Reson Med 2019, 81:2878): transient = reference, multiplied by an amplitude, shifted
-in frequency and phase, broadened. A coarse global search (cross-correlation) is followed by Gauss–Newton steps of
-all transients at once. Frequencies that vary more between transients than noise (residual water, subtraction
+a band of the spectrum (Wilson, Magn Reson Med 2019, 81:2878): transient = reference, multiplied by an amplitude,
+shifted in frequency and phase, broadened. A coarse global search (cross-correlation) is followed by Gauss–Newton
+steps of all transients at once. Frequencies that vary more between transients than noise (residual water, subtraction
 artefacts) lose weight; so do single outlying points of a transient, and outlying transients in the reference.
 """
 

@@ -1,5 +1,6 @@
-"""What must hold before anything is computed: whole, finite, plain single-voxel proton data and a water reference of
-the same voxel, field and sampling.
+"""What must hold before anything is computed.
+
+Whole, finite, plain single-voxel proton data, and a water reference of the same voxel, field and sampling.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def check_signal(image: NiftiMrs) -> None:
 
 
 def same_voxel(a: np.ndarray, b: np.ndarray, tolerance: float = 1.0) -> bool:
-    """Whether two affines describe the same box, to `tolerance` mm in centre and edges; signs and order of axes apart."""
+    """Whether two affines describe the same box, to `tolerance` mm in centre and edges, however the axes run."""
     if np.linalg.norm(a[:3, 3] - b[:3, 3]) > tolerance:
         return False
     left = [a[:3, k] for k in range(3)]

@@ -1,8 +1,8 @@
 """From the signals of many coils to one: noise decorrelation and whitened singular value decomposition.
 
 Rodgers & Robson, Magn Reson Med 2010 (63:881): after the noise of the coils is made white, the first singular vector of
-the signal weights the coils for the highest signal-to-noise ratio. What is large is read in blocks, so that memory holds
-little more than the data themselves.
+the signal weights the coils for the highest signal-to-noise ratio. What is large is read in blocks, so that memory
+holds little more than the data themselves.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def segments(onsets: np.ndarray, events: list[Event]) -> list[tuple[str, np.ndar
     Returns
     -------
     list of (label, indices)
-        Label: the trial types that are on, joined with ``+``; else ``baseline`` before the first event, ``after`` later.
+        Label: the trial types that are on, joined with ``+``; else ``baseline`` before the first event or ``after``.
         An event without duration starts a phase that lasts to the next event.
     """
     if not events:
@@ -80,8 +80,8 @@ def fixed_frames(
 ) -> list[Frame]:
     """Cut consecutive blocks; none reaches over the start or end of an event.
 
-    What is left at the end of a phase is a frame of its own when it is at least half as long as the others; otherwise it
-    goes to the frame before, or, where there is none, stays a short frame.
+    What is left at the end of a phase is a frame of its own when it is at least half as long as the others; otherwise
+    it goes to the frame before, or, where there is none, stays a short frame.
     """
     length = _length(onsets, spacing, transients, duration)
     frames = []

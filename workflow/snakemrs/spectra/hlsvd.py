@@ -17,7 +17,7 @@ def _compress(fids: np.ndarray, components: int) -> np.ndarray:
     if len(fids) == 1:
         return fids
     gram = fids @ fids.conj().T
-    values, vectors = np.linalg.eigh(gram)
+    _, vectors = np.linalg.eigh(gram)
     strongest = vectors[:, ::-1][:, : min(components, len(fids))]
     return strongest.conj().T @ fids
 
@@ -71,10 +71,13 @@ def remove_components(
     fids: np.ndarray,
     dwell_time: float,
     band: tuple[float, float],
-    order: int = 30,
-    max_points: int = 2048,
+    order: int = 40,
+    duration: float = 0.4,
 ) -> tuple[np.ndarray, int]:
     """Remove what resonates within a band of frequencies.
+
+    A broad component is removed only when at least half of its width on either side lies within the band, widened by
+    a quarter on each side: one that reaches into the metabolites stands for their baseline as much as for water.
 
     Parameters
     ----------
@@ -85,8 +88,8 @@ def remove_components(
         Lower and upper frequency, Hz, in the sense of `snakemrs.spins.axis.frequency_axis`.
     order : int
         Number of damped sinusoids of the model.
-    max_points : int
-        Points from which the poles are found.
+    duration : float
+        Seconds of signal from which the poles are found (512 to 2048 points): later there is noise only.
 
     Returns
     -------
@@ -94,11 +97,34 @@ def remove_components(
     removed : int
         Number of sinusoids taken out.
     """
-    poles = signal_poles(_compress(fids, 6), order, max_points)
+    half_width_limit = 0.25 * (band[1] - band[0])
+    max_points = int(np.clip(round(duration / dwell_time), 512, 2048))
+    cleaned, removed = _remove_once(fids, dwell_time, band, order, max_points, None)
+    # What rings longer than the first pass could see: narrow components, found from the whole signal.
+    more_points = min(4 * max_points, fids.shape[1])
+    cleaned, more = _remove_once(cleaned, dwell_time, band, max(order // 2, 5), more_points, half_width_limit)
+    return cleaned, removed + more
+
+
+def _remove_once(
+    fids: np.ndarray,
+    dwell_time: float,
+    band: tuple[float, float],
+    order: int,
+    points: int,
+    widest: float | None,
+) -> tuple[np.ndarray, int]:
+    """Remove the components of one model; `widest`: only those of at most this half width (Hz)."""
+    poles = signal_poles(_compress(fids, 6), order, points)
     # A growing pole is noise; as the model it would explode at the end of the signal.
     poles = poles[(np.abs(poles) < 1 + 0.5 / fids.shape[1]) & (np.abs(poles) > 1e-3)]
     frequency = np.angle(poles) / (2 * np.pi * dwell_time)
+    half_width = np.maximum(-np.log(np.abs(poles)), 0) / (2 * np.pi * dwell_time)
+    margin = 0.25 * (band[1] - band[0])
     inside = (frequency >= band[0]) & (frequency <= band[1])
+    inside &= (frequency - half_width >= band[0] - margin) & (frequency + half_width <= band[1] + margin)
+    if widest is not None:
+        inside &= half_width <= widest
     if not inside.any():
         return fids.copy(), 0
     number = np.arange(fids.shape[1])

@@ -22,6 +22,9 @@ from snakemrs.spins.axis import shift_frequency, to_spectrum
 DETECTED = 5.0
 """Score of `search_singlets` from which the three lines count as found; noise alone stays below 3.5."""
 
+TOO_BROAD = 0.2
+"""Full width (ppm) beyond which a line is no singlet of NAA or creatine."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -68,6 +71,16 @@ class Scale:
     def fit(self, fid: np.ndarray, shift: float = 0.0) -> SingletFit:
         """Fit the three singlets."""
         return fit_singlets(fid, self.dwell_time, self.spectrometer_frequency, self.singlets, shift)
+
+    def find(self, fid: np.ndarray) -> SingletFit | None:
+        """Look for the three singlets and fit them; None where they are not there."""
+        search = self.search(fid)
+        if search.score < DETECTED:
+            return None
+        fit = self.fit(fid, search.shift)
+        # Broad humps (macromolecules of a nulled scan) can look like three lines; singlets are narrow and all upright.
+        narrow = max(fit.line_width_naa, fit.line_width_cr) < TOO_BROAD * self.spectrometer_frequency
+        return fit if narrow and fit.heights["NAA"] > 0 and fit.heights["Cr"] > 0 else None
 
 
 @dataclass(frozen=True)
@@ -120,13 +133,10 @@ def measure(fid: np.ndarray, scale: Scale, water_removed: bool, has_naa: bool = 
     if not has_naa:
         return Figures(noise=noise)
     clean = fid if water_removed else without_dominant_water(fid, scale)
-    search = scale.search(clean)
-    if search.score < DETECTED:
+    fit = scale.find(clean)
+    if fit is None:
         return Figures(noise=noise)
-    fit = scale.fit(clean, search.shift)
     height = fit.heights["NAA"]
-    if not height > 0:
-        return Figures(noise=noise)
     placed = [
         shift_frequency(signal, -fit.shift, scale.dwell_time) * np.exp(-1j * fit.phase) for signal in (fid, clean)
     ]

@@ -50,8 +50,8 @@ def find_outliers(
 ) -> Outliers:
     """Judge each transient by its amplitude, residual, width and shift relative to its neighbours.
 
-    A transient must be both far in robust standard deviations and different by an amount that matters: slow changes (drift of
-    the receiver, a drug's effect) are followed by the local median and reject nothing.
+    A transient must be both far in robust standard deviations and different by an amount that matters: slow changes
+    (drift of the receiver, a drug's effect) are followed by the local median and reject nothing.
 
     Parameters
     ----------

@@ -297,7 +297,7 @@ def write_result(
     def place(rest: str) -> Path:
         return prefix.with_name(f"{prefix.name}_{rest}")
 
-    notes = {"Notes": done.notes} if done.notes else {}
+    notes: Dictionary = {"Notes": {"Description": " ".join(done.notes)}} if done.notes else {}
     count = len(done.fids)
     used = int(np.sum(done.outliers.weights > 0))
     total = header_number(svs, "NumberOfTransients")

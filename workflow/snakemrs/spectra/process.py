@@ -14,7 +14,7 @@ from snakemrs.spectra import checks, coils, eddy, hlsvd, quality, timing
 from snakemrs.spectra.frames import Event
 from snakemrs.spectra.measure import DETECTED, Figures, Scale, measure, without_dominant_water
 from snakemrs.spectra.outliers import Outliers, find_outliers
-from snakemrs.spectra.reference import dominant_frequency
+from snakemrs.spectra.reference import dominant_frequency, positive_phase
 from snakemrs.spectra.water import Water, follow_water, water_width
 from snakemrs.spins.axis import shift_frequency
 from snakemrs.study.resources import constants
@@ -272,8 +272,8 @@ def combine_coils(
     steps.append(
         (
             "RF coil combination",
-            f"Whitened singular value decomposition (Rodgers & Robson 2010), {count} coils, noise covariance from the end "
-            f"of the signals, weights from {source}{f'; {dead} coils without signal left out' if dead else ''}.",
+            f"Whitened singular value decomposition (Rodgers & Robson 2010), {count} coils, noise covariance from the "
+            f"end of the signals, weights from {source}{f'; {dead} coils without signal left out' if dead else ''}.",
         )
     )
     if found.signal_share < 0.5:
@@ -310,7 +310,7 @@ def orient(
     if settings.conjugated == "refuse":
         raise svs.error(
             "the data are conjugated: NAA, creatine and choline lie on the wrong side of water",
-            found=f"the three lines at their mirror image (score {mirror.score:.0f}; at their own place {here.score:.0f})",
+            found=f"the three lines at their mirror image (score {mirror.score:.0f}; at their place {here.score:.0f})",
             expected="the sign of NIfTI-MRS: higher ppm at lower frequency",
             remedy="convert the raw file anew with the right sign, or set spectra.conjugated to correct",
         )
@@ -365,7 +365,9 @@ def _eddy(
         notes.append(f"No eddy-current correction: {reason}.")
         return fids, trace.mean, False
     steps.append(("Eddy current correction", "Phase of the water reference subtracted (Klose 1990)."))
-    return eddy.correct(fids, phase[: fids.shape[1]]), eddy.correct(trace.mean, phase[: len(trace.mean)]), True
+    # The phase that the receiver gave to water at the start is no eddy current, and not that of the metabolites.
+    relative = phase[: fids.shape[1]] - phase[:4].mean()
+    return eddy.correct(fids, relative), eddy.correct(trace.mean, phase[: len(trace.mean)]), True
 
 
 def _differ(a: float | None, b: float | None) -> bool:
@@ -391,18 +393,15 @@ def _place(
         return fids
     dwell, mhz = scale.dwell_time, scale.spectrometer_frequency
     probe = without_dominant_water(weights @ fids / weights.sum(), scale)
-    search = scale.search(probe) if has_naa else None
-    found = search is not None and search.score >= DETECTED
-    if mode == "metabolites" or (mode == "auto" and found):
-        if not found:
-            notes.append("NAA, creatine and choline were not found: frequency and phase were left as they are.")
-            return fids
-        assert search is not None
-        fit = scale.fit(probe, search.shift)
+    fit = scale.find(probe) if has_naa and mode != "water" else None
+    if mode == "metabolites" and fit is None:
+        notes.append("NAA, creatine and choline were not found: frequency and phase were left as they are.")
+        return fids
+    if fit is not None:
         steps.append(
             (
                 "Frequency and phase correction",
-                f"Reference NAA at {scale.singlets['NAA']:g} ppm with creatine and choline: shifted by {-fit.shift:.3f} Hz, "
+                f"NAA at {scale.singlets['NAA']:g} ppm, with creatine and choline: shifted by {-fit.shift:.3f} Hz, "
                 f"phased by {-np.degrees(fit.phase):.2f} degrees.",
             )
         )
@@ -411,10 +410,14 @@ def _place(
     if water is None:
         notes.append(f"Frequency and phase were left as they are: {why}, and there is no water reference.")
         return fids
-    notes.append(f"Frequency and phase were referenced to the water reference at 4.65 ppm: {why}.")
-    place, phase = 0.0, 0.0
-    if not corrected_by_water:
-        place = trace_frequency(water, dwell, mhz)
-        phase = float(np.angle(shift_frequency(water, -place, dwell)[:4].sum()))
-    steps.append(("Frequency and phase correction", "Water reference at 4.65 ppm and zero phase."))
+    place = 0.0 if corrected_by_water else trace_frequency(water, dwell, mhz)
+    moved = shift_frequency(probe, -place, dwell)
+    phase = positive_phase(moved, dwell, mhz, scale.ranges["metabolites"])
+    notes.append(f"Frequency was referenced to the water reference at 4.65 ppm: {why}.")
+    steps.append(
+        (
+            "Frequency and phase correction",
+            f"Water reference at 4.65 ppm; phased by {-np.degrees(phase):.2f} degrees for a positive real part.",
+        )
+    )
     return shift_frequency(fids, -place, dwell) * np.exp(-1j * phase)

@@ -20,8 +20,8 @@ ORDER = ("n/a", "pass", "warn", "fail")
 def noise_in_time(fids: np.ndarray, dwell_time: float, keep_out: tuple[float, float]) -> float:
     """Give the standard deviation of noise of one point in time (real and imaginary part each).
 
-    From spectral points outside of `keep_out` (Hz), detrended piece by piece; where the bandwidth leaves too few, from the
-    last quarter of the signal. Trailing zeros (zero filling) are left out.
+    From spectral points outside of `keep_out` (Hz), detrended piece by piece; where the bandwidth leaves too few, from
+    the quietest pieces of the whole spectrum. Trailing zeros (zero filling) are left out.
 
     Parameters
     ----------
@@ -42,10 +42,12 @@ def noise_in_time(fids: np.ndarray, dwell_time: float, keep_out: tuple[float, fl
         chosen = np.flatnonzero(outside & side)
         for first in range(0, len(chosen) - 31, 32):
             pieces.append(spectra[:, chosen[first : first + 32]])
-    if len(pieces) < 2:
-        tail = fids[:, -max(32, end // 4) :]
-        return _detrended_sd(tail)
-    return float(np.median([_detrended_sd(piece) for piece in pieces]))
+    if len(pieces) >= 2:
+        return float(np.median([_detrended_sd(piece) for piece in pieces]))
+    chosen = np.flatnonzero(np.abs(frequency) < 0.45 / dwell_time)
+    pieces = [spectra[:, chosen[first : first + 32]] for first in range(0, len(chosen) - 31, 16)]
+    # The lower tenth of pieces that hold noise alone would be a little too low; with signal in most it is about right.
+    return float(np.quantile([_detrended_sd(piece) for piece in pieces], 0.1))
 
 
 def _detrended_sd(values: np.ndarray) -> float:
@@ -115,7 +117,7 @@ def judge(metric: str, value: float | None, limits: dict[str, Any], spectrometer
     metric : str
         Name of the figure, a key of `limits`.
     value : float or None
-        In the unit of the figure; frequencies and widths in Hz, compared with limits in ppm by `spectrometer_frequency`.
+        In the unit of the figure; frequencies and widths in Hz, compared with limits in ppm.
     limits : dict
         ``limits.mean`` or ``limits.frame`` of config/constants/quality.yaml.
     spectrometer_frequency : float

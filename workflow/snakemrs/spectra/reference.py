@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemrs.spins.axis import WATER_PPM, frequency_axis, time_axis, to_spectrum
+from snakemrs.spins.axis import WATER_PPM, frequency_axis, ppm_axis, time_axis, to_spectrum
 
 Singlets = dict[str, float]
 
@@ -173,7 +173,7 @@ def fit_singlets(
     limit = 0.12 * spectrometer_frequency
     narrow = 0.01 * spectrometer_frequency
     best = None
-    # The phase is found from four starts: amplitudes may come out negative, so that half a turn is two starts.
+    # Amplitudes may come out negative: two starts of the phase stand for four.
     for start in (0.0, np.pi / 2):
         first = np.array([0.0, start, 4 * narrow, 4 * narrow, 2 * narrow])
         found = least_squares(
@@ -202,3 +202,21 @@ def fit_singlets(
         voigt_width(width_naa, gaussian),
         voigt_width(width_cr, gaussian),
     )
+
+
+def positive_phase(
+    fid: np.ndarray, dwell_time: float, spectrometer_frequency: float, ppm: tuple[float, float]
+) -> float:
+    """Give the zero-order phase (radians) that a spectrum without known lines has.
+
+    The phase whose removal leaves the least negative energy in the real part within `ppm`: an absorption spectrum of
+    macromolecules is positive throughout.
+    """
+    axis = ppm_axis(fid.shape[-1], dwell_time, spectrometer_frequency)
+    spectrum = to_spectrum(fid)[(axis >= ppm[0]) & (axis <= ppm[1])]
+    # Noise is not to decide: a few points together.
+    spectrum = np.convolve(spectrum, np.ones(5) / 5, mode="valid")
+    phases = np.linspace(-np.pi, np.pi, 721)
+    turned = (spectrum * np.exp(-1j * phases[:, None])).real
+    negative = (np.clip(turned, None, 0) ** 2).sum(axis=1)
+    return float(phases[np.argmin(negative)])

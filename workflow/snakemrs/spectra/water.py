@@ -45,8 +45,8 @@ def follow_water(
 ) -> Water:
     """Follow unsuppressed water over its frames.
 
-    A first frame whose amplitude differs from the median of the others by more than `steady` (fraction) was not in steady
-    state and is left out, where there are at least three.
+    A first frame whose amplitude differs from the median of the others by more than `steady` (fraction) was not in
+    steady state and is left out, where there are at least three.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class SpectraSettings(Settings):
     """Whether residual water is removed (HLSVD)."""
     water_range: tuple[float, float] = (4.25, 5.05)
     """Chemical shifts in which components are taken for residual water and removed, ppm (lower, upper)."""
-    water_components: int = Field(default=30, ge=5, le=60)
+    water_components: int = Field(default=40, ge=5, le=60)
     """Number of damped sinusoids of the HLSVD model of the whole signal."""
 
     reference: Literal["auto", "metabolites", "water", "none"] = "auto"
@@ -63,7 +63,7 @@ class SpectraSettings(Settings):
     reference_max_shift: float = Field(default=1.0, gt=0, le=2.0)
     """Largest shift of the frequency axis that the referencing looks for, ppm."""
     conjugated: Literal["refuse", "correct"] = "refuse"
-    """Data whose imaginary part has the wrong sign (NAA on the wrong side of water): refused, or conjugated, and said."""
+    """Data whose imaginary part has the wrong sign (NAA on the wrong side of water): refused, or conjugated back."""
     edited: Literal["refuse", "accept"] = "refuse"
     """Data that look like difference-edited or metabolite-cycled by the names in their header or by their alternating
     transients: refused, or taken as plain transients (only right where one condition was extracted beforehand).
