@@ -1,0 +1,83 @@
+"""Command of the stage report: ``snakemrs report participant|group``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from snakemrs.study.settings import load_settings
+from snakemrs.study.settings.report import ReportSettings
+
+_PLAN = click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path), required=True, help="work/plan.json of the study."
+)
+_SETTINGS = click.option(
+    "--settings", help="JSON text or a file: section `report` of study.yaml; the plan's where not given."
+)
+
+
+@click.group()
+def report() -> None:
+    """Make the pages of participants and of the group.
+
+    \b
+    Example:
+        snakemrs report participant --plan STUDY/work/plan.json --participant 01 --output sub-01.html
+        snakemrs report group --plan STUDY/work/plan.json --output index.html
+
+    Each page is one file that opens offline: figures, tables to download and the script that zooms are inside.
+    """
+
+
+@report.command()
+@_PLAN
+@click.option("--participant", required=True, help="Label, with or without sub-.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Page to write (.html).")
+@click.option(
+    "--study-quality",
+    type=click.Path(path_type=Path),
+    help="group/quality.tsv, to show this participant among the others. Makes the page depend on all participants.",
+)
+@_SETTINGS
+def participant(
+    plan_path: Path, participant: str, output: Path, study_quality: Path | None, settings: str | None
+) -> None:
+    """Make the page of one participant.
+
+    \b
+    Example:
+        snakemrs report participant --plan STUDY/work/plan.json --participant 01 --output sub-01.html
+    """
+    from snakemrs.io.atomic import write_text
+    from snakemrs.report.from_plan import open_plan, participant_inputs, report_settings
+    from snakemrs.report.participant import participant_page
+
+    study, plan = open_plan(plan_path)
+    command = f"snakemrs report participant --participant {participant}"
+    inputs = participant_inputs(study, plan, participant, study_quality, command)
+    given = load_settings(ReportSettings, settings) if settings else None
+    write_text(output, participant_page(inputs, report_settings(plan, given)))
+    click.echo(output)
+
+
+@report.command()
+@_PLAN
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Page to write (.html).")
+@_SETTINGS
+def group(plan_path: Path, output: Path, settings: str | None) -> None:
+    """Make the page of the group.
+
+    \b
+    Example:
+        snakemrs report group --plan STUDY/work/plan.json --output index.html
+    """
+    from snakemrs.io.atomic import write_text
+    from snakemrs.report.from_plan import group_inputs, open_plan, report_settings
+    from snakemrs.report.group import group_page
+
+    study, plan = open_plan(plan_path)
+    inputs = group_inputs(study, plan, output, "snakemrs report group")
+    given = load_settings(ReportSettings, settings) if settings else None
+    write_text(output, group_page(inputs, report_settings(plan, given)))
+    click.echo(output)

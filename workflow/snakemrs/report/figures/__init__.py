@@ -1,0 +1,1 @@
+"""Figures of the pages: inline SVG that follows the theme of the page, and small images."""

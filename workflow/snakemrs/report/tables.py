@@ -1,0 +1,82 @@
+"""Tables in pages, and tables to download."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+_NUMBER = re.compile(r"[+\-−]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?")
+
+
+@dataclass
+class Grid:
+    """A table of a page.
+
+    Attributes
+    ----------
+    columns : sequence of str
+        Heads.
+    rows : sequence of sequences
+        Cells, text or `Markup`; text is escaped by the template.
+    caption : str
+        What it shows; n where that matters.
+    download : Download or None
+        The whole table as a file.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    caption: str = ""
+    download: Download | None = None
+    numeric: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file inside the page."""
+
+    name: str
+    address: str
+
+
+def guard(cell: str) -> str:
+    """Make a cell harmless for spreadsheet programs.
+
+    A cell that starts with ``= + - @``, a tab or a carriage return would be run as a formula (CWE-1236); it gets an
+    apostrophe in front, unless it is a plain number.
+    """
+    if cell and cell[0] in "=+-@\t\r|%" and not _NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def download(path: Path, rows: Sequence[Mapping[str, str]], name: str | None = None) -> Download | None:
+    """Give `rows` as a TSV to download, every cell harmless for spreadsheet programs."""
+    if not rows:
+        return None
+    columns = list(rows[0])
+    lines = ["\t".join(guard(_flat(column)) for column in columns)]
+    lines += ["\t".join(guard(_flat(row.get(column, ""))) for column in columns) for row in rows]
+    payload = base64.b64encode(("\n".join(lines) + "\n").encode()).decode()
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name or path.name).lstrip(".") or "table.tsv"
+    return Download(safe, f"data:text/tab-separated-values;charset=utf-8;base64,{payload}")
+
+
+def _flat(cell: str) -> str:
+    return cell.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+
+
+def badge(verdict: str) -> Markup:
+    """Give a verdict as a coloured mark with a sign and a word, so that colour is not needed."""
+    from snakemrs.report.words import SIGNS
+
+    known = verdict if verdict in SIGNS else "n/a"
+    return Markup('<span class="badge {}"><b aria-hidden="true">{}</b> {}</span>').format(
+        {"n/a": "none"}.get(known, known), SIGNS[known], verdict or "n/a"
+    )
