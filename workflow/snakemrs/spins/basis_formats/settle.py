@@ -194,5 +194,7 @@ def _without_reference_peak(fids: np.ndarray, raw: RawBasis) -> tuple[np.ndarray
     ]
     if np.mean(clear) < 0.7:
         return fids, 0
-    out = np.array([fid - line.signal if is_clear else fid for fid, line, is_clear in zip(fids, lines, clear, strict=True)])
+    out = np.array(
+        [fid - line.signal if is_clear else fid for fid, line, is_clear in zip(fids, lines, clear, strict=True)]
+    )
     return out, int(np.sum(clear))

@@ -1,0 +1,152 @@
+"""The command ``snakemrs fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snakemrs.errors import EXIT_SOME_FAILED, RequestError, SnakeMRSError
+from snakemrs.study.settings import load_settings
+from snakemrs.study.settings.fit import FitSettings
+
+if TYPE_CHECKING:
+    from snakemrs.fit.run import Job, Outcome
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--basis",
+    type=click.Path(path_type=Path),
+    help="LCModel .BASIS, Osprey .mat, NIfTI-MRS, or a folder of json or text. Without it one is simulated.",
+)
+@click.option(
+    "--water",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Water reference; once for all DATA, or once for each.",
+)
+@click.option("--macromolecules", type=click.Path(path_type=Path), help="Measured (inversion-nulled) macromolecules.")
+@click.option("--design", type=click.Path(path_type=Path), help="A row a transient: regressors of a dynamic fit.")
+@click.option("--label", type=click.Choice(["static", "frames", "dynamic"]), help="Name of the results.")
+@click.option("--output", required=True, help="Folder, or (one DATA) the path up to the stem of the results.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option("--settings", help="JSON text, or a YAML/JSON file with the section 'fit' of study.yaml.")
+def fit(
+    data: tuple[Path, ...],
+    basis: Path | None,
+    water: tuple[Path, ...],
+    macromolecules: Path | None,
+    design: Path | None,
+    label: str | None,
+    output: str,
+    jobs: int,
+    settings: str | None,
+) -> None:
+    """Linear-combination fit of preprocessed spectra (NIfTI-MRS): amplitudes with their uncertainty.
+
+    \b
+    Example:
+        snakemrs fit sub-01_desc-preproc_svs.nii.gz --basis press30.BASIS \\
+            --water sub-01_desc-preproc_mrsref.nii.gz --output results/sub-01
+        snakemrs fit spectra/*_svs.nii.gz --basis press30.BASIS --output results --jobs 4
+    """
+    chosen = load_settings(FitSettings, settings)
+    if len(water) not in (0, 1, len(data)):
+        raise RequestError(
+            "water references and spectra differ in number",
+            found=f"{len(water)} for {len(data)} spectra",
+            expected="none, one for all, or one for each, in the same order",
+        )
+    if design is not None:
+        from snakemrs.fit.dynamic_run import fit_dynamic_file
+
+        if len(data) != 1:
+            raise RequestError("a dynamic fit takes one file of transients", found=f"{len(data)} files")
+        job = _jobs(data, output, basis, water, macromolecules, label or "dynamic", chosen)[0]
+        _say(fit_dynamic_file(job, design))
+        return
+    work = _jobs(data, output, basis, water, macromolecules, label, chosen)
+    outcomes = _run(work, jobs)
+    for outcome in outcomes:
+        _say(outcome)
+    errors = [outcome for outcome in outcomes if outcome.error is not None]
+    if len(outcomes) == 1 and errors and errors[0].error is not None:
+        raise errors[0].error
+    if len(outcomes) > 1:
+        click.echo(f"{len(outcomes) - len(errors)} of {len(outcomes)} files fitted")
+    if errors:
+        raise click.exceptions.Exit(EXIT_SOME_FAILED)
+
+
+def _jobs(
+    data: tuple[Path, ...],
+    output: str,
+    basis: Path | None,
+    water: tuple[Path, ...],
+    macromolecules: Path | None,
+    label: str | None,
+    settings: FitSettings,
+) -> list[Job]:
+    from snakemrs.fit.run import Job
+
+    is_folder = len(data) > 1 or output.endswith("/") or Path(output).is_dir()
+    work = []
+    for number, path in enumerate(data):
+        prefix = str(Path(output) / stem_of(path)) if is_folder else output
+        reference = None if not water else water[number if len(water) > 1 else 0]
+        work.append(Job(path, prefix, basis, reference, macromolecules, label, settings))
+    prefixes = [job.prefix for job in work]
+    twice = next((p for p in prefixes if prefixes.count(p) > 1), None)
+    if twice is not None:
+        raise RequestError("two files would write the same results", found=twice, remedy="fit them into two folders")
+    return work
+
+
+def stem_of(path: Path) -> str:
+    """BIDS name of a spectrum without description and suffix."""
+    name = path.name.removesuffix(".gz").removesuffix(".nii").removesuffix("_svs")
+    start, _, description = name.rpartition("_desc-")
+    return start if start and "_" not in description else name
+
+
+def _run(work: list[Job], jobs: int) -> list[Outcome]:
+    """Fit all files, with a progress bar where somebody looks."""
+    if jobs == 1 or len(work) == 1:
+        results = map(_one, work)
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+
+        pool = ProcessPoolExecutor(min(jobs, len(work)))
+        results = pool.map(_one, work, chunksize=max(1, len(work) // (8 * jobs)))
+    if len(work) == 1:
+        return list(results)
+    with click.progressbar(results, length=len(work), label="fit", file=click.get_text_stream("stderr")) as shown:
+        return list(shown)
+
+
+def _one(job: Job) -> Outcome:
+    from snakemrs.fit.run import Outcome, fit_file
+
+    try:
+        return fit_file(job)
+    except SnakeMRSError as error:
+        return Outcome(job.data, 0, 0, 0, (), error)
+
+
+def _say(outcome: Outcome) -> None:
+    if outcome.error is not None:
+        click.echo(f"snakemrs: {outcome.error}", err=True)
+        return
+    total = outcome.ok + outcome.doubtful + outcome.failed
+    parts = [
+        f"{n} {word}"
+        for n, word in ((outcome.ok, "ok"), (outcome.doubtful, "doubtful"), (outcome.failed, "failed"))
+        if n
+    ]
+    frames = "" if total == 1 else f"{total} frames: "
+    click.echo(f"{outcome.data.name}: {frames}{', '.join(parts)}")
+    for message in outcome.messages:
+        click.echo(f"  {message}")

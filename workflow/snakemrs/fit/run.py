@@ -1,0 +1,218 @@
+"""Fit a file: read, prepare, fit its frames, write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+from snakemrs.errors import DataError, RequestError, SnakeMRSError
+from snakemrs.fit.outputs import Frame, FrameFit, write_outputs
+from snakemrs.fit.problem import Problem
+from snakemrs.fit.quality import Verdict
+from snakemrs.fit.setup import build_problem, with_measured_macromolecules
+from snakemrs.fit.spectrum import Failure, fit_spectrum
+from snakemrs.fit.water import fit_water
+from snakemrs.io import nifti_mrs, tables
+from snakemrs.io.nifti_mrs import NiftiMrs
+from snakemrs.spins.basis import Basis
+from snakemrs.spins.basis_formats import read_basis
+from snakemrs.study.resources import constants
+from snakemrs.study.settings.fit import FitSettings
+
+_PROBLEMS: dict[Any, tuple[Problem, list[str]]] = {}
+_BASES: dict[Any, Basis] = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to fit."""
+
+    data: Path
+    prefix: str
+    basis: Path | None
+    water: Path | None
+    macromolecules: Path | None
+    label: str | None
+    settings: FitSettings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file: frames that are ok, doubtful, failed; messages."""
+
+    data: Path
+    ok: int
+    doubtful: int
+    failed: int
+    messages: tuple[str, ...]
+    error: SnakeMRSError | None = None
+
+
+def fit_file(job: Job) -> Outcome:
+    """Fit one file and write its results.
+
+    A file of which no frame can be fitted leaves nothing and is an error.
+    """
+    image = nifti_mrs.read(job.data)
+    signals = image.as_dims("DIM_DYN")
+    problem, notes, basis = _problem_for(job, image)
+    water = _water(job.water, image)
+    known = constants("fit_priors")
+    fits = []
+    for frame, fid in zip(frames_of(image, len(signals)), signals, strict=True):
+        try:
+            fit = fit_spectrum(problem, fid, job.settings, known)
+            fits.append(FrameFit(frame, fit, fit.verdict))
+        except Failure as failure:
+            fits.append(FrameFit(frame, None, Verdict("failed", str(failure))))
+    count = {status: sum(fit.verdict.status == status for fit in fits) for status in ("ok", "doubtful", "failed")}
+    if count["failed"] == len(fits):
+        reasons = sorted({fit.verdict.reason for fit in fits})
+        raise DataError(
+            "the spectrum cannot be fitted" if len(fits) == 1 else f"none of {len(fits)} frames can be fitted",
+            file=job.data,
+            found="; ".join(reasons),
+            expected="a spectrum of brain metabolites, referenced to about 0.3 ppm",
+            remedy="look at the preprocessed spectrum; see docs/science/fit.md, 'When a fit is refused'",
+        )
+    about = {
+        "data": job.data.name,
+        "basis": {
+            "names": list(basis.names),
+            "sequence": basis.sequence,
+            "echo_time": basis.echo_time,
+            "line_width": basis.line_width,
+            "source": basis.notes,
+        },
+        "names": list(problem.names),
+        "settings": job.settings.model_dump(mode="json"),
+        "notes": notes,
+        "water": water,
+    }
+    label = job.label or ("frames" if len(signals) > 1 else "static")
+    write_outputs(job.prefix, label, fits, constants("fit_sums")["sums"], about)
+    messages = [*notes] + [
+        f"frame {fit.frame.number}: {fit.verdict.status}: {fit.verdict.reason}" for fit in fits if fit.verdict.reason
+    ]
+    return Outcome(job.data, count["ok"], count["doubtful"], count["failed"], tuple(messages))
+
+
+def _problem_for(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
+    """The prepared problem of a file; the same for all files of the same kind."""
+    simulated = simulation_of(image) if job.basis is None else None
+    key = (job.basis, tuple((simulated or {}).items()), image.dwell_time, image.points, image.spectrometer_frequency)
+    key = (*key, image.nucleus, job.macromolecules, job.settings.model_dump_json())
+    basis_key = key[:5]
+    notes: list[str] = []
+    if basis_key not in _BASES:
+        if simulated is not None:
+            from snakemrs.spins.simulation import simulate_basis
+
+            _BASES[basis_key] = simulate_basis(**simulated)
+        else:
+            assert job.basis is not None
+            _BASES[basis_key] = read_basis(
+                job.basis, dwell_time=image.dwell_time, spectrometer_frequency=image.spectrometer_frequency
+            )
+    basis = _BASES[basis_key]
+    if simulated is not None:
+        notes.append(
+            f"no basis was given: one was simulated for {simulated['sequence']}, echo time "
+            f"{simulated['echo_time'] * 1e3:g} ms, {simulated['spectrometer_frequency']:.2f} MHz"
+        )
+    if "warning" in basis.notes:
+        notes.append(str(basis.notes["warning"]))
+    if basis.echo_time and image.echo_time and abs(basis.echo_time - image.echo_time) > 0.1 * image.echo_time:
+        notes.append(
+            f"the basis is for an echo time of {basis.echo_time * 1e3:g} ms, the data have {image.echo_time * 1e3:g} ms"
+        )
+    if key not in _PROBLEMS:
+        if job.macromolecules is not None:
+            basis = with_measured_macromolecules(basis, nifti_mrs.read(job.macromolecules))
+        _PROBLEMS[key] = build_problem(
+            basis,
+            job.settings,
+            dwell_time=image.dwell_time,
+            points=image.points,
+            spectrometer_frequency=image.spectrometer_frequency,
+            nucleus=image.nucleus,
+            not_fitted=constants("fit_basis")["not_fitted"],
+            broad=constants("fit_broad"),
+        )
+    problem, more = _PROBLEMS[key]
+    return problem, [*notes, *more], basis
+
+
+def simulation_of(image: NiftiMrs) -> dict[str, Any]:
+    """What basis to simulate for an image, from its header and the sidecar beside it.
+
+    Raises
+    ------
+    RequestError
+        If sequence or echo time are unknown.
+    """
+    facts: dict[str, Any] = {}
+    if image.path is not None:
+        sidecar = image.path.with_name(image.path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+        if sidecar.exists():
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
+    sequence = (
+        facts.get("PulseSequenceType") or image.header.get("PulseSequenceType") or image.header.get("SequenceName")
+    )
+    echo_time = image.echo_time or facts.get("EchoTime")
+    name = next((s for s in ("slaser", "steam", "press") if s in str(sequence or "").lower().replace("-", "")), None)
+    if name is None or not echo_time:
+        raise RequestError(
+            "no basis was given, and none can be simulated: sequence or echo time are unknown",
+            file=image.path,
+            found=f"sequence {sequence}, echo time {echo_time}",
+            expected="PulseSequenceType (PRESS, STEAM, sLASER) and EchoTime in the header or the sidecar",
+            remedy="give --basis, or add them to the sidecar",
+        )
+    return {
+        "sequence": name,
+        "echo_time": float(echo_time),
+        "te1": facts.get("EchoTime1") or image.header.get("EchoTime1"),
+        "spectrometer_frequency": image.spectrometer_frequency,
+        "bandwidth": 1 / image.dwell_time,
+        "points": image.points,
+    }
+
+
+def _water(path: Path | None, image: NiftiMrs) -> dict[str, float] | None:
+    if path is None:
+        return None
+    reference = nifti_mrs.read(path)
+    if abs(reference.spectrometer_frequency / image.spectrometer_frequency - 1) > 1e-3 or reference.nucleus != "1H":
+        raise reference.error(
+            "the water reference is not of this spectrum",
+            found=f"{reference.spectrometer_frequency:.3f} MHz, {reference.nucleus}",
+            expected=f"{image.spectrometer_frequency:.3f} MHz, 1H",
+        )
+    signal = reference.as_dims("DIM_DYN").mean(axis=0)
+    try:
+        water = fit_water(signal, reference.dwell_time)
+    except ValueError as error:
+        raise reference.error(str(error), expected="unsuppressed water") from None
+    return {"amplitude": water.amplitude, "amplitude_sd": water.amplitude_sd, "line_width": water.line_width}
+
+
+def frames_of(image: NiftiMrs, count: int) -> list[Frame]:
+    """Number, onset and duration of each frame: from the table of frames beside the file, or from the header."""
+    if image.path is not None and image.path.name.endswith("_svs.nii.gz") and count > 1:
+        table = image.path.with_name(image.path.name.replace("_svs.nii.gz", "_quality.tsv"))
+        if table.exists():
+            rows = tables.read_table(table)
+            key = next((k for k in ("frame", "transient") if rows and k in rows[0]), None)
+            if key is not None and len(rows) == count and "onset" in rows[0]:
+                number = tables.parse_number
+                return [Frame(row[key], number(row["onset"]), number(row.get("duration", "n/a"))) for row in rows]
+    time = image.repetition_time
+    held = image.header.get("NumberOfTransients")
+    if time and isinstance(held, int | float) and held > 0:
+        each = float(held) * time / (1 if count == 1 else count if held >= count else 1)
+        return [Frame(str(n + 1), n * each, each) for n in range(count)]
+    return [Frame(str(n + 1)) for n in range(count)]

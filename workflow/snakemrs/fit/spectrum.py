@@ -1,0 +1,221 @@
+"""The fit of one spectrum from start to bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from snakemrs.fit.baseline import choose_stiffness, damping_for, effective_grid
+from snakemrs.fit.engine import Engine, State, no_prior
+from snakemrs.fit.priors import amplitude_prior, parameters_for
+from snakemrs.fit.problem import Problem
+from snakemrs.fit.quality import Verdict, judge
+from snakemrs.fit.start import find_starts, noise_level
+from snakemrs.fit.uncertainty import bounds
+from snakemrs.study.settings.fit import FitSettings
+
+WIDTHS = (2.0, 5.0, 9.0, 15.0)
+"""Line widths (Hz) tried at the start, half Lorentzian, half Gaussian."""
+FIRST_EFFECTIVE_PER_PPM = 2.0
+"""Flexibility of the baseline before the data have chosen one."""
+
+
+@dataclass(frozen=True)
+class SpectrumFit:
+    """What a fit gives.
+
+    Attributes
+    ----------
+    names : tuple of str
+    amplitudes : ndarray, shape (K,)
+        In the units of the data (signal at t = 0 per proton).
+    covariance : ndarray, shape (K, K)
+        From the full model: baseline, non-linear parameters and priors included (Cramér–Rao).
+    prior_share : ndarray, shape (K,)
+        How much of each amplitude its prior decides: ∂estimate/∂(prior mean), between 0 and 1.
+    ppm : ndarray, shape (n,)
+    data, fit, baseline : ndarray of complex, shape (n,)
+        Spectra, phased.
+    parts : ndarray, shape (K, n)
+        Real part of each basis function times its amplitude.
+    parameters : dict
+        Non-linear parameters by name, in the units of `snakemrs.fit.priors`.
+    parameter_sd : dict
+    line_width : float
+        Full width at half maximum of a singlet, Hz.
+    snr : float
+        Height of the tallest metabolite line over the standard deviation of the noise.
+    noise : float
+        Standard deviation of the real part of the noise of the spectrum.
+    residual_ratio : float
+        Root mean square of the residual over the noise, corrected for the number of parameters.
+    baseline_ed : float
+        Effective number of baseline parameters per ppm.
+    verdict : Verdict
+    evaluations : int
+    """
+
+    names: tuple[str, ...]
+    amplitudes: np.ndarray
+    covariance: np.ndarray
+    prior_share: np.ndarray
+    ppm: np.ndarray
+    data: np.ndarray
+    fit: np.ndarray
+    baseline: np.ndarray
+    parts: np.ndarray
+    parameters: dict[str, float]
+    parameter_sd: dict[str, float]
+    line_width: float
+    snr: float
+    noise: float
+    residual_ratio: float
+    baseline_ed: float
+    verdict: Verdict
+    evaluations: int = 0
+    kinds: tuple[str, ...] = field(default=())
+
+
+class Failure(Exception):
+    """A spectrum that cannot be fitted; the message says why."""
+
+
+def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known: Mapping[str, Any]) -> SpectrumFit:
+    """Fit one spectrum.
+
+    Parameters
+    ----------
+    problem : Problem
+        Prepared for this dwell time, length and frequency.
+    fid : ndarray of complex, shape (points,)
+    settings : FitSettings
+    known : mapping
+        ``config/constants/fit_priors.yaml``.
+
+    Raises
+    ------
+    Failure
+        If the signal is not finite, zero, or there is nothing to fit.
+    """
+    if not np.all(np.isfinite(fid)):
+        raise Failure("the signal contains values that are not finite")
+    if not np.any(fid):
+        raise Failure("the signal is zero")
+    fid = np.asarray(fid[: problem.points], complex)
+    noise = noise_level(fid, problem.dwell_time, problem.spectrometer_frequency)
+    largest = float(np.abs(problem.window_of(fid)).max())
+    noise = max(noise, 1e-6 * largest)
+    parameters = parameters_for(
+        problem,
+        line_shape=settings.line_shape,
+        phase1_sd=settings.phase1_sd,
+        group_shift_sd=settings.group_shift_sd,
+        group_width_sd=settings.group_width_sd,
+        metabolite_shift_sd=settings.metabolite_shift_sd,
+        max_shift=settings.max_shift,
+    )
+    width_ppm = float(problem.ppm.max() - problem.ppm.min())
+    grid = effective_grid(width_ppm)
+    dampings = [damping_for(problem.roughness, effective) for effective in grid]
+    if settings.baseline == "none":
+        damping = np.zeros(len(problem.roughness))
+    elif settings.baseline == "fixed":
+        damping = damping_for(problem.roughness, settings.baseline_ed_per_ppm * width_ppm)
+    else:
+        damping = damping_for(problem.roughness, FIRST_EFFECTIVE_PER_PPM * width_ppm)
+    engine = Engine(problem, problem.window_of(fid) / noise, noise, parameters, damping, no_prior(len(problem.names)))
+    state, rival = _first_fit(engine, fid, settings)
+    for round_ in range(2):
+        if settings.soft_priors:
+            scale = _creatine(problem, state, known)
+            engine.prior = amplitude_prior(problem.names, known, scale, settings.prior_strength)
+        if settings.baseline == "auto":
+            best, _ = choose_stiffness(engine, state, dampings)
+            if round_ and engine.damping is dampings[best]:
+                break
+            engine.damping = dampings[best]
+        state, converged = engine.minimise(state.theta, settings.max_iterations)
+    return _result(engine, state, converged, rival)
+
+
+def _creatine(problem: Problem, state: State, known: Mapping[str, Any]) -> float:
+    """Total creatine as fitted (or what its other lines say, where it came out zero)."""
+    use = [n for n, name in enumerate(problem.names) if name in known["scale"]]
+    return float(state.amplitudes[use].sum())
+
+
+def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[State, float]:
+    """Fit from the best candidates of the coarse search.
+
+    Returns
+    -------
+    State
+        Of the best.
+    rival : float
+        Difference in χ² to the next best, distinct optimum (infinite if there is none).
+    """
+    problem, parameters = engine.problem, engine.parameters
+    starts = find_starts(problem, fid, settings.max_shift)
+    if not starts:
+        raise Failure("nothing in the window of the fit")
+    trials = []
+    for number, start in enumerate(starts):
+        for width in WIDTHS if number == 0 else WIDTHS[1:2]:
+            theta = parameters.start.copy()
+            theta[parameters.index("phase0")] = start.phase
+            theta[parameters.index("shift")] = start.shift
+            theta[parameters.index("lorentzian")] = 0.5 * width
+            theta[parameters.index("gaussian_squared")] = (0.7 * width) ** 2
+            theta = np.clip(theta, parameters.lower, parameters.upper)
+            trials.append((engine.evaluate(theta).cost, number, theta))
+    trials.sort(key=lambda trial: trial[0])
+    best, _ = engine.minimise(trials[0][2], settings.max_iterations, tolerance=0.1)
+    rival = np.inf
+    for cost, number, theta in trials[1:]:
+        if number != trials[0][1] and cost < trials[0][0] * 1.5:
+            other, _ = engine.minimise(theta, settings.max_iterations, tolerance=0.1)
+            if abs(other.theta[2] - best.theta[2]) > 1.0:
+                rival = min(rival, abs(other.cost - best.cost))
+            if other.cost < best.cost:
+                best = other
+    return best, float(rival)
+
+
+def _result(engine: Engine, state: State, converged: bool, rival: float) -> SpectrumFit:
+    problem, parameters, noise = engine.problem, engine.parameters, engine.scale
+    degrees = float(engine.damping.sum())
+    free = int(np.sum(parameters.upper > parameters.lower)) + int(state.passive.sum()) + degrees
+    size = len(state.residual)
+    ratio = float(np.sqrt(state.residual @ state.residual / max(size - free, 1.0)))
+    covariance, share, theta_sd = bounds(engine, state, max(ratio, 1.0))
+    values = dict(zip(parameters.names, state.theta.tolist(), strict=True))
+    lorentz = max(0.0, values["lorentzian"] + problem.basis.line_width)
+    gauss = float(np.sqrt(values["gaussian_squared"]))
+    line_width = 0.5346 * lorentz + float(np.sqrt(0.2166 * lorentz**2 + gauss**2))  # Olivero & Longbothum 1977
+    parts = (state.amplitudes[:, None] * state.spectra).view(complex).real * noise
+    metabolites = parts[problem.groups == 0].sum(axis=0)
+    result = SpectrumFit(
+        names=problem.names,
+        kinds=problem.basis.kinds,
+        amplitudes=state.amplitudes,
+        covariance=covariance,
+        prior_share=share,
+        ppm=problem.ppm,
+        data=state.rotated.view(complex) * noise,
+        fit=(state.rotated + state.residual).view(complex) * noise,
+        baseline=(state.baseline @ problem.splines).view(complex) * noise,
+        parts=parts,
+        parameters=values,
+        parameter_sd=dict(zip(parameters.names, theta_sd.tolist(), strict=True)),
+        line_width=line_width,
+        snr=float(metabolites.max() / noise),
+        noise=noise,
+        residual_ratio=ratio,
+        baseline_ed=degrees / float(problem.ppm.max() - problem.ppm.min()),
+        verdict=Verdict("ok", ""),
+        evaluations=engine.evaluations,
+    )
+    return replace(result, verdict=judge(engine, state, result, converged, rival))
