@@ -13,7 +13,7 @@ def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
     found: dict[tuple[str, str], Failure] = {}
     for job in jobs:
         log = job.log or ""
-        reason = reason_of(study / log) if log else "no log"
+        reason = job.problem or (reason_of(study / log) if log else "no log")
         for spectrum in plan.spectra:
             if _depends(spectrum, job):
                 found[spectrum.stem, job.stage] = Failure(

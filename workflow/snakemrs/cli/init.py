@@ -24,8 +24,8 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
     """Look through RAW and propose a study in STUDY.
 
     Every file is recognised by its header and signal, whatever its name: which vendor, spectrum or water reference,
-    T1w image. Participants and sessions come from names such as sub-01/ses-01, else from folders, never from headers. Writes
-    STUDY/scans.tsv, STUDY/study.yaml, STUDY/participants.tsv; nothing outside STUDY.
+    T1w image. Participants and sessions come from names such as sub-01/ses-01, else from folders, never from headers.
+    Writes STUDY/scans.tsv, STUDY/study.yaml, STUDY/participants.tsv; nothing outside STUDY.
 
     \b
     Example:
@@ -100,12 +100,14 @@ def _study_yaml(name: str, raw: Path, rows: list[dict[str, str]], found: list[An
     lines = [
         "# Proposed by `snakemrs init`. Check with `snakemrs plan`; every key: docs/reference/study.md.",
         f"name: {json.dumps(name, ensure_ascii=False)}",
-        f"raw: {json.dumps(str(raw), ensure_ascii=False)}  # folder of the raw files; paths in scans.tsv are relative to it",
+        "# Folder of the raw files; paths in scans.tsv are relative to it.",
+        f"raw: {json.dumps(str(raw), ensure_ascii=False)}",
     ]
     if nulled:
-        lines.append(
-            "macromolecule_acq: mm  # `acq` of the inversion-nulled scans: measured macromolecules for the fit"
-        )
+        lines += [
+            "# `acq` of the inversion-nulled scans: measured macromolecules for the fit.",
+            "macromolecule_acq: mm",
+        ]
     if missing:
         lines += ["# Not in the headers; give it (s) from the scan protocol:", "# ingest:"]
         lines += [f"#   {key}: {'0.030' if key == 'echo_time' else '2.0'}" for key in missing]

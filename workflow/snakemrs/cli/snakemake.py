@@ -45,6 +45,7 @@ class Job:
     state: str = "waiting"
     started: float = 0.0
     finished: float = 0.0
+    problem: str | None = None
 
     @property
     def stage(self) -> str:
@@ -90,6 +91,14 @@ class Record:
     def _end(self, jobid: int | None, state: str, when: float) -> None:
         if jobid in self.jobs:
             self.jobs[jobid].state, self.jobs[jobid].finished = state, when
+
+    def lose_running(self, status: int) -> None:
+        """Count jobs as failed that Snakemake never ended: it died, or gave them up without an event."""
+        for job in self.jobs.values():
+            if job.state == "running":
+                told = [m for m in self.messages if job.rule in m]
+                job.state, job.finished = "failed", job.started
+                job.problem = " ".join(told[-1].split())[:400] if told else f"Snakemake ended with status {status}"
 
     @property
     def failed(self) -> list[Job]:
@@ -196,8 +205,11 @@ def follow(
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise
+    status = process.wait()
+    if status != 0:
+        record.lose_running(status)
     on_change(record)
-    return process.wait(), record
+    return status, record
 
 
 def _tail(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:

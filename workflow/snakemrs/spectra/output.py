@@ -96,7 +96,7 @@ def make_frames(done: Corrected, events: list[Event], settings: SpectraSettings)
     """Group the transients as the settings say; gives the kind of frames and the frames."""
     kind = "fixed" if settings.frames == "auto" else settings.frames
     if len(done.fids) == 1 or kind == "none":
-        return kind, []
+        return kind, fixed_frames(done.onsets, done.spacing, len(done.fids), None, [])
     arguments = (done.onsets, done.spacing, settings.frame_transients, settings.frame_duration)
     if kind == "fixed":
         return kind, fixed_frames(*arguments, events)
@@ -305,40 +305,41 @@ def write_result(
     known = {} if count == 1 and total is None else {"NumberOfTransients": used * done.averages}
     mean = svs.with_signal(done.mean, **known)
     water_rows = [] if water is None else water_trace_rows(done, svs, water)
+    # Frames and tables are written for a single transient too: every spectrum has the same files.
+    kind, frames = make_frames(done, events, settings)
+    signals = frame_signals(done, frames)
+    rows = frame_rows(done, kind, frames, signals, water_rows)
+    kept = [signal for signal in signals if signal is not None]
+    if kept:
+        shown = [row for row in rows if row["frame"] is not None]
+        image = svs.with_signal(np.stack(kept), "DIM_DYN")
+        extra = {
+            "FrameOnset": _value([round(float(r["onset"]), 6) for r in shown], "Start of each frame, s"),
+            "FrameDuration": _value([round(float(r["duration"]), 6) for r in shown], "Length of each frame, s"),
+            "FrameTransients": _value([r["transients"] * done.averages for r in shown], "Transients in each frame"),
+        }
+        if np.isnan(done.spacing):
+            extra = {"FrameTransients": extra["FrameTransients"]}
+        header = {
+            **image.header,
+            "NumberOfTransients": int(np.median([r["transients"] for r in shown])) * done.averages,
+        }
+        if len(kept) > 1:
+            header["dim_5_header"] = extra
+        image = NiftiMrs(image.data, image.affine, image.dwell_time, header, image.path)
+        detail = "Averaged to frames: " + kind + (" (overlapping, for figures only)." if kind == "sliding" else ".")
+        write(_noted(image, [*done.steps, ("Signal averaging", detail)]), place("desc-frames_svs.nii.gz"))
+        write_table(place("desc-frames_quality.tsv"), rows, list(FRAME_COLUMNS), {**FRAME_COLUMNS, **notes})
     if count > 1:
-        kind, frames = make_frames(done, events, settings)
-        signals = frame_signals(done, frames)
-        rows = frame_rows(done, kind, frames, signals, water_rows)
-        kept = [signal for signal in signals if signal is not None]
-        if kept:
-            shown = [row for row in rows if row["frame"] is not None]
-            image = svs.with_signal(np.stack(kept), "DIM_DYN")
-            extra = {
-                "FrameOnset": _value([round(float(r["onset"]), 6) for r in shown], "Start of each frame, s"),
-                "FrameDuration": _value([round(float(r["duration"]), 6) for r in shown], "Length of each frame, s"),
-                "FrameTransients": _value([r["transients"] * done.averages for r in shown], "Transients in each frame"),
-            }
-            if np.isnan(done.spacing):
-                extra = {"FrameTransients": extra["FrameTransients"]}
-            header = {
-                **image.header,
-                "NumberOfTransients": int(np.median([r["transients"] for r in shown])) * done.averages,
-            }
-            if len(kept) > 1:
-                header["dim_5_header"] = extra
-            image = NiftiMrs(image.data, image.affine, image.dwell_time, header, image.path)
-            detail = "Averaged to frames: " + kind + (" (overlapping, for figures only)." if kind == "sliding" else ".")
-            write(_noted(image, [*done.steps, ("Signal averaging", detail)]), place("desc-frames_svs.nii.gz"))
-            write_table(place("desc-frames_quality.tsv"), rows, list(FRAME_COLUMNS), {**FRAME_COLUMNS, **notes})
         single = svs.with_signal(done.fids, "DIM_DYN", NumberOfTransients=done.averages)
         without = [step for step in done.steps if step[0] != "Signal averaging"]
         write(_noted(single, without), place("desc-transients_svs.nii.gz"))
-        write_table(
-            place("desc-transients_quality.tsv"),
-            transient_rows(done),
-            list(TRANSIENT_COLUMNS),
-            {**TRANSIENT_COLUMNS, **notes},
-        )
+    write_table(
+        place("desc-transients_quality.tsv"),
+        transient_rows(done),
+        list(TRANSIENT_COLUMNS),
+        {**TRANSIENT_COLUMNS, **notes},
+    )
     if water is not None and done.water is not None:
         assert done.water_trace is not None
         frames_used = int(done.water_trace.used.sum())
