@@ -15,7 +15,7 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.ingest import sidecar as bids
 from snakemrs.ingest.raw import RawFile
 from snakemrs.ingest.recognise import recognise
-from snakemrs.ingest.timing import mend
+from snakemrs.ingest.timing import ECHO, REPETITION, first_plausible, mend
 from snakemrs.io import nifti_mrs
 from snakemrs.io.atomic import replacing, write_json
 from snakemrs.study.settings.ingest import IngestSettings
@@ -185,8 +185,8 @@ def _product(
 
     _check_image(image, raw, settings, participant)
     timing = mend(
-        image.echo_time,
-        image.repetition_time,
+        first_plausible(image.echo_time, raw.echo_time, ECHO),
+        first_plausible(image.repetition_time, raw.repetition_time, REPETITION),
         raw.inversion_time,
         settings,
         file=raw.path,
@@ -198,7 +198,8 @@ def _product(
     suppressed = is_suppressed(
         water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency)
     )
-    header = bids.header_extension(image, raw, timing, transients, suppressed)
+    times = transient_times(raw, rows) if suffix == raw.kind or rows == raw.transients else None
+    header = bids.header_extension(image, raw, timing, transients, suppressed, times)
     clean = nifti_mrs.NiftiMrs(image.data, image.affine, image.dwell_time, header, out)
     content = bids.bids_sidecar(clean, raw, settings, entity(out, "voi"), timing.notes)
     bids.check(content, clean, raw.path, participant)
@@ -212,6 +213,14 @@ def _product(
     times += f", TI {timing.inversion_time * 1e3:g} ms" if timing.inversion_time else ""
     said = f"{out.name}: {raw.vendor or ''} {raw.sequence or 'sequence unknown'}, {times}, {transients} transients"
     return Product(out, content, " ".join([said, *(f"[{note}]" for note in notes)]), spectrum=clean)
+
+
+def transient_times(raw: RawFile, rows: int) -> list[float] | None:
+    """Give the time of each transient (s after the first) by the scanner's clock; None where it kept none."""
+    seconds = raw.details.get("seconds")
+    if seconds is None or rows < 2 or len(seconds) != rows or not np.any(np.diff(seconds)):
+        return None
+    return [round(float(s), 4) for s in seconds]
 
 
 def raw_transients(raw: RawFile, rows: int) -> int:

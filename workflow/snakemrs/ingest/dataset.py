@@ -56,11 +56,11 @@ def write_dataset(
     participants_rows : sequence of mappings
         Rows of participants.tsv; `participant_id` (or `participant`) with or without ``sub-``.
     sessions_rows : sequence of mappings
-        Rows of all sessions with `participant_id` and `session_id`; one ``sub-XX_sessions.tsv`` is written for each participant. A column that
-        participants.tsv has too is written as ``session_<column>``: BIDS wants them distinct.
+        Rows of all sessions with `participant_id` and `session_id`; one ``sub-XX_sessions.tsv`` is written for each
+        participant. A column that participants.tsv has too is written as ``session_<column>``: BIDS wants it so.
     phenotype : mapping of str to sequence of mappings, optional
-        By measure: rows with `participant_id` and, where there are several rows of a participant, `session_id`. Several rows of a
-        participant are made wide (``madrs_total_ses-01``), since BIDS refuses the long form.
+        By measure: rows with `participant_id` and, where there are several rows of a participant, `session_id`. Several
+        rows of a participant are made wide (``madrs_total_ses-01``), since BIDS refuses the long form.
     dictionaries : mapping, optional
         By table (``participants``, ``sessions``, measure): description of columns.
     description : mapping, optional
@@ -115,7 +115,7 @@ def write_dataset(
 def widen(
     measure: str, rows: Rows, dictionary: Mapping[str, Mapping[str, Any]] | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, Mapping[str, Any]]]:
-    """Give one row a participant: columns of a row per session (and time) become columns with the session in their name.
+    """Give one row a participant: what was a row a session (and time) becomes columns named for them.
 
     Raises
     ------

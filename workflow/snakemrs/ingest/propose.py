@@ -1,4 +1,4 @@
-"""Propose the scans of a study from recognised raw files: who, when, what, and which water belongs to which spectrum."""
+"""Propose the scans of a study from recognised raw files: who, when, what, and whose water is whose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from snakemrs.errors import SnakeMRSError
-from snakemrs.ingest.raw import RawFile
+from snakemrs.ingest.raw import RawFile, inversion_of
 
 Row = dict[str, str]
 COLUMNS = ("path", "participant", "session", "suffix", "task", "acq", "voi", "run")
@@ -237,7 +237,7 @@ def _name_spectra(spectra: list[Found]) -> None:
         partnered = any(same_place(item.raw, other.raw) for other in plain)
         if "acq" in item.names:
             acq = item.names["acq"]
-        elif nulled and (partnered or not plain):
+        elif nulled and (partnered or inversion_of(Path(item.path).name.replace("_", " ")) is not None):
             acq = MACROMOLECULES
         else:
             acq = (item.raw.sequence or "svs").lower().replace("-", "")

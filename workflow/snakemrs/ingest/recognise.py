@@ -31,13 +31,15 @@ def recognise(path: str | Path) -> RawFile:
     path = Path(path)
     if not path.exists():
         raise DataError("the raw file does not exist", file=path)
-    if path.is_dir():
-        return _recognise_folder(path)
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    if not head:
-        raise DataError("the file is empty", file=path)
     try:
+        if path.is_dir():
+            from snakemrs.ingest.formats import other
+
+            return other.recognise_folder(path)
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+        if not head:
+            raise DataError("the file is empty", file=path)
         return _recognise_file(path, head)
     except SnakeMRSError:
         raise
@@ -45,7 +47,10 @@ def recognise(path: str | Path) -> RawFile:
         raise DataError("the header asks for more memory than there is", file=path) from None
     except Exception as error:
         raise DataError(
-            "the file is damaged: its header cannot be read", file=path, found=f"{type(error).__name__}: {error}"
+            "the file is damaged: its header cannot be read",
+            file=path,
+            found=type(error).__name__,  # its text may quote the header, and so a name
+            remedy="copy the file from the scanner again",
         ) from None
 
 
@@ -85,6 +90,10 @@ def _philips_pair(path: Path, suffix: str) -> RawFile:
     from snakemrs.ingest.formats import philips
 
     sdat = path if suffix == ".sdat" else philips.partner(path, "sdat")
+    if sdat is None and (philips.partner(path, "data") or philips.partner(path, "list")):
+        from snakemrs.ingest.formats import datalist
+
+        return datalist.recognise(philips.partner(path, "data") or path)
     spar = philips.partner(path, "spar") if suffix == ".sdat" else path
     if sdat is None or spar is None:
         missing = "SDAT" if sdat is None else "SPAR"
@@ -95,9 +104,3 @@ def _philips_pair(path: Path, suffix: str) -> RawFile:
             remedy="copy both files of the pair into one folder",
         )
     return philips.recognise(sdat, spar)
-
-
-def _recognise_folder(path: Path) -> RawFile:
-    from snakemrs.ingest.formats import other
-
-    return other.recognise_folder(path)

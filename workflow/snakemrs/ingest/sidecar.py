@@ -25,10 +25,10 @@ GYROMAGNETIC = {"1H": 42.577478518, "31P": 17.235, "13C": 10.7084, "19F": 40.052
 _VENDORS = {"philips": "Philips", "siemens": "Siemens", "ge": "GE", "uih": "UIH", "bruker": "Bruker"}
 _SOFTWARE = re.compile(r"[A-Z]{0,2}\d[\dA-Za-z.]{0,11}")
 _MODELS = (
-    "Skyra", "Prisma", "Prisma_fit", "Trio", "TrioTim", "Verio", "Vida", "Lumina", "Cima.X", "Terra", "Terra.X", "Avanto",
-    "Aera", "Sola", "Espree", "Magnetom", "Investigational_Device_7T", "Achieva", "Ingenia", "Elition", "Intera",
-    "Discovery MR750", "Discovery MR750w", "SIGNA Premier", "SIGNA Architect", "SIGNA Artist", "SIGNA EXCITE", "SIGNA HDx",
-    "SIGNA HDxt", "SIGNA PET/MR", "SIGNA UHP", "uMR 790", "uMR 890", "BioSpec",
+    "Skyra", "Prisma", "Prisma_fit", "Trio", "TrioTim", "Verio", "Vida", "Lumina", "Cima.X", "Terra", "Terra.X",
+    "Avanto", "Aera", "Sola", "Espree", "Magnetom", "Investigational_Device_7T", "Achieva", "Ingenia", "Elition",
+    "Intera", "Discovery MR750", "Discovery MR750w", "SIGNA Premier", "SIGNA Architect", "SIGNA Artist", "SIGNA EXCITE",
+    "SIGNA HDx", "SIGNA HDxt", "SIGNA PET/MR", "SIGNA UHP", "uMR 790", "uMR 890", "BioSpec",
 )  # fmt: skip
 
 
@@ -69,7 +69,12 @@ def _number(value: Any) -> float | None:
 
 
 def header_extension(
-    image: NiftiMrs, raw: RawFile, timing: Timing, transients: int, water_suppressed: bool | None
+    image: NiftiMrs,
+    raw: RawFile,
+    timing: Timing,
+    transients: int,
+    water_suppressed: bool | None,
+    times: list[float] | None = None,
 ) -> dict[str, Any]:
     """Make the NIfTI-MRS header extension of allowed fields.
 
@@ -85,6 +90,8 @@ def header_extension(
         Number of transients that the file stands for.
     water_suppressed : bool or None
         From the signal.
+    times : list of float, optional
+        Seconds of each transient after the first, by the scanner's clock.
     """
     old = image.header
     header: dict[str, Any] = {
@@ -102,6 +109,7 @@ def header_extension(
         if number is not None and (key == "TxOffset" or number > 0):
             header[key] = number
     header["NumberOfTransients"] = transients
+    header["AcquisitionTimes"] = times
     header["SequenceName"] = raw.sequence
     header["WaterSuppressed"] = water_suppressed
     header["Manufacturer"] = vendor_of(raw.vendor) or vendor_of(old.get("Manufacturer"))
@@ -112,7 +120,7 @@ def header_extension(
     header["kSpace"] = [False, False, False]
     for n in (5, 6, 7):
         tag = old.get(f"dim_{n}")
-        if tag is not None and re.fullmatch(r"DIM_[A-Z0-9_]{1,20}", str(tag)):
+        if tag is not None and image.data.ndim >= n and re.fullmatch(r"DIM_[A-Z0-9_]{1,20}", str(tag)):
             header[f"dim_{n}"] = tag
     steps = [_allowed_step(step) for step in old.get("ProcessingApplied", []) if isinstance(step, dict)]
     if steps:
@@ -165,6 +173,7 @@ def bids_sidecar(
         "SpectralWidth": image.bandwidth,
         "NumberOfSpectralPoints": image.points,
         "NumberOfTransients": header["NumberOfTransients"],
+        "AcquisitionTimes": header.get("AcquisitionTimes"),
         "PulseSequenceType": raw.sequence,
         "EchoTime": header["EchoTime"],
         "RepetitionTime": header.get("RepetitionTime"),

@@ -36,6 +36,13 @@ def _plausible(value: float | None, limits: tuple[float, float]) -> bool:
     return value is not None and math.isfinite(value) and limits[0] <= value <= limits[1]
 
 
+def first_plausible(one: float | None, other: float | None, limits: tuple[float, float]) -> float | None:
+    """Give what the converter says where it is plausible, else what the header says where that is; else the first."""
+    if _plausible(one, limits) or not _plausible(other, limits):
+        return one if one else other
+    return other
+
+
 def mend(
     echo_time: float | None,
     repetition_time: float | None,
@@ -47,8 +54,8 @@ def mend(
 ) -> Timing:
     """Check the times of a header and mend what can only be a wrong unit.
 
-    A wrong unit is taken for sure only when echo and repetition time are both off by the same factor of a thousand (or a million) and both
-    plausible after dividing it out. Anything else implausible needs the settings.
+    A wrong unit is taken for sure only when echo and repetition time are both off by the same factor of a thousand (or
+    a million) and both plausible after dividing it out. Anything else implausible needs the settings.
 
     Raises
     ------

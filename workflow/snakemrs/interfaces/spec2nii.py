@@ -53,6 +53,8 @@ class Spec2niiInputSpec(CommandLineInputSpec):
     tag6 = traits.Str(argstr="-t6 %s", position=7, desc="twix: tag of dimension 6")
     mode = traits.Str(argstr="-m %s", position=8, desc="bruker: FID or 2DSEQ")
     quiet = traits.Bool(argstr="-q", position=9, desc="twix: no text")
+    measurement = traits.Str(argstr="-m %s", position=10, desc="twix: which measurement of the file")
+    tag = traits.Str(argstr="-t %s", position=11, desc="DICOM: tag of dimension 5")
 
 
 class Spec2niiOutputSpec(TraitedSpec):

@@ -149,8 +149,8 @@ def write_anonymous(source: NiftiBytes, path: Path) -> None:
 def is_skull_stripped(data: np.ndarray, voxel_volume: float) -> bool:
     """Whether an image of the head holds the brain only.
 
-    A stripped image is exactly zero (or one constant) outside the brain, and what is left has the volume of a brain: 0.5 to 2.2 litres.
-    A whole head in a zeroed background measures 3 to 6 litres.
+    A stripped image is exactly zero (or one constant) outside the brain, and what is left has the volume of a brain:
+    0.5 to 2.2 litres. A whole head in a zeroed background measures 3 to 6 litres.
 
     Parameters
     ----------

@@ -1,0 +1,135 @@
+"""GE P-files: header by revision, sizes against the file, water frames inside.
+
+The structure of the header comes from spec2nii (VESPA, BSD-3), which converts the file too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snakemrs.errors import DataError
+from snakemrs.ingest.raw import RawFile, sequence_of
+from snakemrs.ingest.signal import is_suppressed, water_ratio
+
+#: Revisions of the header whose structure is known and that are little-endian.
+REVISIONS = (
+    11, 14.0, 14.1, 14.2, 14.3, 15.0, 15.001, 16.0, 20.001, 20.002, 20.003, 20.004, 20.005, 20.006, 20.007, 24.0,
+    25.001, 25.002, 25.003, 25.004, 26.0, 26.001, 26.002, 27.0, 27.001, 28.0, 28.002, 28.003, 29.1, 30.0, 30.1, 31.0,
+)  # fmt: skip
+#: Where samples begin, by revision: anything else is damage.
+OFFSETS = (61464, 66072, 145908, 149788, 150336, 157276, 213684, 219828, 228020, 228324)
+
+
+def looks_like(head: bytes, size: int) -> bool:
+    """Whether the first bytes are those of a P-file of a known revision."""
+    if len(head) < 4 or size < 61464:
+        return False
+    revision = struct.unpack("<f", head[:4])[0]
+    return math.isfinite(revision) and any(math.isclose(revision, known, rel_tol=1e-6) for known in REVISIONS)
+
+
+def read_header(path: Path) -> Any:
+    """Read the header structure.
+
+    Raises
+    ------
+    DataError
+        If the file is shorter than its header.
+    """
+    from spec2nii.GE.ge_hdr_fields import get_pfile_hdr_fields
+
+    with path.open("rb") as stream:
+        revision = struct.unpack("<f", stream.read(4))[0]
+        fields = get_pfile_hdr_fields(revision)
+        header_type = type("Header", (ctypes.LittleEndianStructure,), {"_pack_": 1, "_fields_": fields})
+        header = header_type()
+        stream.seek(0)
+        if stream.readinto(header) < ctypes.sizeof(header_type):
+            raise DataError("the P-file is cut short", file=path, expected="a whole header")
+    return header
+
+
+def recognise(path: Path) -> RawFile:
+    """Recognise a P-file; check that its samples are all there."""
+    header = read_header(path)
+    offset = int(header.rhr_rdb_hdr_off_data)
+    points, word = int(header.rhr_rh_frame_size), int(header.rhr_rh_point_size)
+    coils = 0
+    for n in range(4):
+        start, stop = getattr(header, f"rhr_rh_dab[{n}]_start_rcv"), getattr(header, f"rhr_rh_dab[{n}]_stop_rcv")
+        coils += int(stop - start) + 1 if start or stop else 0
+    coils = max(coils, 1)
+    passes = int(header.rhr_rh_raw_pass_size)
+    bandwidth, frequency = float(header.rhr_spectral_width), float(header.rhr_rh_ps_mps_freq) / 1e7
+    nex = float(header.rhi_nex)
+    if (
+        offset not in OFFSETS
+        or word not in (2, 4)
+        or not 16 <= points <= 2**20
+        or not 1 <= coils <= 256
+        or not (math.isfinite(nex) and 0 < nex <= 1024)
+        or not (math.isfinite(bandwidth) and bandwidth > 0)
+    ):
+        raise DataError(
+            "the P-file header is absurd", file=path,
+            found=f"{coils} coils, {points} points of {word} bytes at byte {offset}, nex {nex:g}, {bandwidth:g} Hz",
+        )  # fmt: skip
+    signal = points * 2 * word
+    frames = passes // (coils * signal) - 1
+    size = path.stat().st_size
+    if frames < 1 or frames > 2**16:
+        raise DataError("the P-file header is absurd", file=path, found=f"{frames} frames")
+    if size < offset + passes:
+        raise DataError(
+            "the P-file is truncated", file=path, found=f"{size} bytes", expected=f"{offset + passes} bytes",
+            remedy="copy the file from the scanner again",
+        )  # fmt: skip
+    water = min(int(16 / nex), frames)
+    metabolites = frames - water
+    psd = bytes(header.rhi_psdname).split(b"\0")[0].decode("latin-1")
+    ratio = _ratio(path, offset, points, word, frames, water if metabolites > 0 else 0, bandwidth, frequency)
+    suppressed = is_suppressed(ratio)
+    return RawFile(
+        path=path,
+        format="ge",
+        kind="svs" if suppressed is not False or (water and metabolites > 0) else "mrsref",
+        files=(path,),
+        vendor="GE",
+        sequence=sequence_of(psd),
+        nucleus="1H",
+        echo_time=float(header.rhi_te) / 1e6 or None,
+        repetition_time=float(header.rhi_tr) / 1e6 or None,
+        inversion_time=float(header.rhi_ti) / 1e6 or None,
+        frequency=frequency,
+        bandwidth=bandwidth,
+        points=points,
+        transients=metabolites if metabolites > 0 else frames,
+        coils=coils,
+        averages=max(1, round(nex)),
+        voxel_size=tuple(float(getattr(header, f"rhi_user{n}")) for n in (8, 9, 10)),
+        centre=tuple(float(getattr(header, f"rhi_user{n}")) for n in (11, 12, 13)),
+        water_suppressed=suppressed,
+        water_ratio=ratio,
+        why=f"GE P-file, {metabolites} frames and {water} water frames × {coils} coils; "
+        + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
+        problem="the file holds no signal" if ratio is None else None,
+        details={"water_inside": water > 0 and metabolites > 0, "water_frames": water},
+    )
+
+
+def _ratio(
+    path: Path, offset: int, points: int, word: int, frames: int, skip: int, bandwidth: float, frequency: float
+) -> float | None:
+    """Judge the water of the first coil's metabolite frames (after one dummy and the water frames)."""
+    count = min(64, frames - skip)
+    with path.open("rb") as stream:
+        stream.seek(offset + (1 + skip) * points * 2 * word)
+        flat = np.frombuffer(stream.read(count * points * 2 * word), dtype=f"<i{word}").astype(np.float32)
+    signals = (flat[0::2] + 1j * flat[1::2]).reshape(-1, points)
+    return water_ratio(signals, bandwidth, frequency)
