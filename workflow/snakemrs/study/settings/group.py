@@ -2,8 +2,107 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from snakemrs.study.settings import Settings
+
+
+class DesignSettings(Settings):
+    """How frames and sessions map to the design of the trial (section ``group.design``)."""
+
+    event: str | None = None
+    """Trial type in events.tsv that divides a session into phases (the infusion). None: the first event with a
+    duration."""
+    baseline: str = "baseline"
+    """Name of the phase before the event."""
+    active: str = "infusion"
+    """Name of the phase during the event."""
+    after: str = "washout"
+    """Name of the phase after the event; its frames are no part of the primary analysis."""
+    time_constant: float = Field(default=600.0, gt=0)
+    """Time constant of the regressor 1 - exp(-t/tau) from the onset of the event, s."""
+    select: dict[str, str] = Field(default_factory=dict)
+    """Which spectra enter the analysis, where a session has several: value by ``acq``, ``voi``, ``task`` or ``run``."""
+    blinded: bool = True
+    """Refuse conditions that tell the treatment: the tables must hold masked codes until `snakemrs unblind`."""
+
+
+class OutcomeSettings(Settings):
+    """The outcomes, declared before the data are seen (section ``group.outcomes``)."""
+
+    primary: str = "log(glx_tnaa)"
+    """The one primary outcome, with its transformation. Columns are ``{metabolite}_{tnaa|tcr|molar|molal}``."""
+    secondary: tuple[str, ...] = ("log(glx_tcr)", "log(glu_tnaa)", "log(gln_tnaa)")
+    """Secondary outcomes: the confirmatory family that Holm's correction covers."""
+    parts: tuple[str, ...] = ("log(glx_amplitude)", "log(tnaa_amplitude)", "log(tcr_amplitude)")
+    """Numerators and denominators on their own: a ratio's effect must not be that of its denominator."""
+    exploratory: tuple[str, ...] = ("log(gaba_tnaa)", "log(gsh_tnaa)", "log(ins_tnaa)", "log(tcho_tnaa)")
+    """Exploratory outcomes, corrected by Benjamini and Hochberg."""
+
+
+class ClinicalSettings(Settings):
+    """Clinical scores (section ``group.clinical``)."""
+
+    primary: str = "madrs"
+    """The instrument whose change is the clinical outcome."""
+    baseline: str | None = None
+    """Name of the visit before treatment, in each period. None: ``baseline`` or ``pre``."""
+    followup: str | None = None
+    """Name of the visit after treatment, in each period. None: the only other visit; with several it must be named."""
+    instruments: str | None = None
+    """YAML file with instruments of one's own, in the form of config/constants/instruments.yaml."""
+    windows: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Allowed days from the session to each visit (first, last); a visit outside is flagged, not left out."""
+    remission: float | None = None
+    """Remission at this total or below, instead of the instrument's own cut-off."""
+
+
+class SensitivitySettings(Settings):
+    """Choices under which the primary analysis is repeated (section ``group.sensitivity``)."""
+
+    ratios: tuple[str, ...] = ("tnaa", "tcr", "molal", "amplitude")
+    """References of the primary metabolite."""
+    permutations: int = Field(default=1000, ge=0)
+    """Sign flips of the participants' effects."""
+    missing_shift: tuple[float, ...] = (-0.05, 0.05)
+    """Shifts of the log outcome added to sessions that are missing, as if they were not missing at random."""
+    leave_one_out: bool = True
+    """Repeat the analysis without each participant in turn."""
+    autoregression: bool = True
+    """Repeat the analysis with first-order autoregressive frames."""
+    tables: dict[str, str] = Field(default_factory=dict)
+    """Further tables of frames (TSV, as group/frames.tsv) by the name of the choice that made them: another
+    segmentation, other constants, another stiffness of the baseline, line widths matched."""
 
 
 class GroupSettings(Settings):
     """Settings of the stage group (section ``group`` of study.yaml)."""
+
+    design: DesignSettings = DesignSettings()
+    """Phases, conditions, which spectra."""
+    outcomes: OutcomeSettings = OutcomeSettings()
+    """Primary, secondary and exploratory outcomes."""
+    formula: str = "condition*phase + period + sex"
+    """Fixed effects of the primary model; terms that the study has no values for are left out, and said."""
+    effect: str = "condition:phase"
+    """The term that answers the trial's question."""
+    df: Literal["kenward-roger", "satterthwaite"] = "kenward-roger"
+    """Method of the degrees of freedom."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Two-sided level of significance; intervals have the level 1 - alpha."""
+    exclude: Literal["fail", "warn", "none"] = "fail"
+    """Frames and spectra left out by the verdict of quality control: those that fail, also those that warn, none."""
+    bootstrap: int = Field(default=1000, ge=100)
+    """Bootstrap samples, drawn by participant."""
+    seed: int = Field(default=20240229, ge=0)
+    """Seed of all random numbers."""
+    power: float = Field(default=0.8, gt=0.5, lt=1)
+    """Power at which the smallest detectable effect is given."""
+    allow: tuple[str, ...] = ()
+    """Refusals of a model that are overridden, by name; printed with every result."""
+    clinical: ClinicalSettings = ClinicalSettings()
+    """Clinical scores."""
+    sensitivity: SensitivitySettings = SensitivitySettings()
+    """The specification curve."""
