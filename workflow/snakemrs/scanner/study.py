@@ -1,0 +1,243 @@
+"""A whole virtual study on disk: raw files, tables, and the truth that the pipeline never reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snakemrs.errors import RequestError
+from snakemrs.io.atomic import replacing, write_text
+from snakemrs.io.tables import write_table
+from snakemrs.scanner import truth as true_tables
+from snakemrs.scanner.cohort import Cohort, Person, Visit, draw_cohort
+from snakemrs.scanner.head import Head, Pose, draw_anatomy, draw_head, draw_pose, fractions, place_box, scan_t1w
+from snakemrs.scanner.personal import Personal, draw_personal
+from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
+from snakemrs.scanner.signal import (
+    Relaxation,
+    SessionSignal,
+    draw_factors,
+    load_relaxation,
+    make_basis,
+    session_signal,
+)
+from snakemrs.scanner.vendors import Scan, write_raw
+from snakemrs.spins.basis import Basis
+
+VOI, ACQ, TASK = "acc", "press", "infusion"
+_HEAD, _LEVELS, _PERSONAL, _SESSION, _POSE, _IMAGE, _RECEIVE = 10, 11, 12, 13, 14, 15, 16
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written."""
+
+    study: Path
+    vendor: str
+    preset: Preset
+    protocol: Protocol
+    seed: int
+    basis: Basis
+    relaxation: Relaxation
+
+
+def write_study(
+    study: Path, vendor: str, preset: str, participants: int, sessions: int, seed: int, say: Say = lambda text: None
+) -> None:
+    """Write a virtual study.
+
+    Parameters
+    ----------
+    study : path
+        A folder that is absent or empty.
+    vendor : str
+        ``philips``, ``philips-list``, ``siemens`` or ``ge``.
+    preset : str
+        Name of a preset.
+    participants, sessions : int
+    seed : int
+        The same seed gives the same bytes.
+    say : callable
+        Called with a line of progress.
+
+    Raises
+    ------
+    RequestError
+        If the folder holds something, or preset or vendor are unknown.
+    """
+    if study.exists() and (not study.is_dir() or any(study.iterdir())):
+        raise RequestError("the folder is not empty", file=study, remedy="name a folder that does not exist yet")
+    chosen, protocol = load_preset(preset), load_protocol()
+    cohort = draw_cohort(chosen, participants, seed, sessions)
+    relaxation = load_relaxation(protocol.spectrometer_frequency)
+    plan = Plan(study, vendor, chosen, protocol, seed, make_basis(protocol), relaxation)
+    scans: list[dict[str, Any]] = []
+    done: list[true_tables.SessionTruth] = []
+    for index, person in enumerate(cohort.people):
+        head = draw_head(np.random.default_rng([seed, _HEAD, index]))
+        anatomy = draw_anatomy(head)
+        personal = draw_personal(np.random.default_rng([seed, _PERSONAL, index]), person.sex, person.age)
+        factors = draw_factors(chosen, np.random.default_rng([seed, _LEVELS, index]))
+        for visit in person.visits:
+            rows, session = _write_session(plan, index, person, visit, head, anatomy, personal, factors)
+            scans += rows
+            done.append(session)
+            say(f"sub-{person.label} ses-{visit.session}: {protocol.transients} transients")
+    _write_tables(plan, cohort, scans)
+    true_tables.write(study / "truth", cohort, done, chosen, protocol, vendor, seed)
+    # Last: a study without study.yaml is one whose writing was interrupted.
+    write_text(study / "study.yaml", _configuration(plan))
+
+
+def _write_session(
+    plan: Plan,
+    index: int,
+    person: Person,
+    visit: Visit,
+    head: Head,
+    anatomy: tuple[np.ndarray, np.ndarray, np.ndarray],
+    personal: Personal,
+    factors: dict[str, float],
+) -> tuple[list[dict[str, Any]], true_tables.SessionTruth]:
+    """Write the raw files of one session; give its rows of scans.tsv and its truth."""
+
+    def random(stream: int) -> np.random.Generator:
+        return np.random.default_rng([plan.seed, stream, index, visit.period])
+
+    protocol = plan.protocol
+    pose = draw_pose(random(_POSE))
+    box = place_box(
+        head,
+        pose,
+        random(_POSE + 100),
+        protocol.voxel_centre_mni_mm,
+        protocol.voxel_size_mm,
+        protocol.voxel_tilt_degrees,
+    )
+    tissue = fractions(head, pose, box)
+    made: SessionSignal = session_signal(
+        person, visit, tissue, plan.basis, plan.preset, protocol, plan.relaxation, factors, random(_SESSION)
+    )
+    raw = plan.study / "raw"
+    folder = Path(f"sub-{person.label}") / f"ses-{visit.session}"
+    image = folder / "T1w.nii.gz"
+    _write_t1w(raw / image, anatomy, pose, random(_IMAGE))
+    scan = Scan(made, protocol, box, personal, tuple(plan.basis.names))
+    files, receive = write_raw(plan.vendor, raw, folder, scan, random(_RECEIVE))
+    who = {"participant": person.label, "session": visit.session}
+    rows = [{"path": image.as_posix(), **who, "suffix": "T1w"}]
+    rows += [
+        {
+            "path": path.as_posix(),
+            **who,
+            "suffix": suffix,
+            "task": TASK if suffix == "svs" else None,
+            "acq": ACQ,
+            "voi": VOI,
+        }
+        for suffix, path in files.items()
+    ]
+    return rows, true_tables.SessionTruth(person, visit, tissue, box, pose, head, made.truth, personal, receive)
+
+
+def _write_t1w(
+    path: Path, anatomy: tuple[np.ndarray, np.ndarray, np.ndarray], pose: Pose, random: np.random.Generator
+) -> None:
+    """Write the skull-stripped T1w image of a session; the pose stands in its affine."""
+    import nibabel as nib
+
+    from snakemrs.io.nifti_mrs import write_nifti
+
+    image, brain, affine = anatomy
+    nifti = nib.Nifti1Image(scan_t1w(image, brain, random), pose.affine @ affine)
+    nifti.set_qform(nifti.affine, 1)
+    nifti.set_sform(nifti.affine, 1)
+    nifti.header.set_xyzt_units("mm", "sec")
+    nifti.header["descrip"] = b"virtual T1w, brain only"
+    with replacing(path) as temporary:
+        write_nifti(nifti, temporary)
+
+
+def _write_tables(plan: Plan, cohort: Cohort, scans: list[dict[str, Any]]) -> None:
+    """Write scans.tsv, participants.tsv, sessions.tsv, phenotype/madrs.tsv and events.tsv."""
+    study = plan.study
+    write_table(study / "scans.tsv", scans, ("path", "participant", "session", "suffix", "task", "acq", "voi", "run"))
+    write_table(
+        study / "participants.tsv",
+        ({"participant_id": f"sub-{p.label}", "sex": p.sex, "age": p.age} for p in cohort.people),
+        ("participant_id", "sex", "age"),
+        {
+            "participant_id": {"Description": "Participant"},
+            "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male"}},
+            "age": {"Description": "Age", "Units": "year"},
+        },
+    )
+    write_table(
+        study / "sessions.tsv",
+        (
+            {
+                "participant_id": f"sub-{p.label}",
+                "session_id": f"ses-{v.session}",
+                "period": v.period,
+                "condition": v.condition,
+            }
+            for p in cohort.people
+            for v in p.visits
+        ),
+        ("participant_id", "session_id", "period", "condition"),
+        {
+            "participant_id": {"Description": "Participant"},
+            "session_id": {"Description": "Session"},
+            "period": {"Description": "Period of the crossover"},
+            "condition": {"Description": "Masked code of what was given before the infusion"},
+        },
+    )
+    columns = ["participant_id"]
+    descriptions: dict[str, dict[str, Any]] = {"participant_id": {"Description": "Participant"}}
+    rows: list[dict[str, Any]] = []
+    for person in cohort.people:
+        row: dict[str, Any] = {"participant_id": f"sub-{person.label}"}
+        for visit in person.visits:
+            for when, words, score in (
+                ("baseline", "before the infusion", visit.madrs_pre),
+                ("day1", "a day after the infusion", visit.madrs_post),
+            ):
+                column = f"ses-{visit.session}_{when}_total"
+                row[column] = score
+                descriptions[column] = {"Description": f"MADRS total of ses-{visit.session}, {words} (0-60)"}
+        rows.append(row)
+    columns += [column for column in descriptions if column not in columns]
+    write_table(study / "phenotype" / "madrs.tsv", rows, columns, descriptions)
+    write_table(
+        study / "events.tsv",
+        [
+            {
+                "onset": plan.protocol.baseline_duration,
+                "duration": plan.protocol.infusion_duration,
+                "trial_type": "infusion",
+            }
+        ],
+        ("onset", "duration", "trial_type"),
+        {
+            "onset": {"Description": "Start, from the first transient of a session", "Units": "s"},
+            "duration": {"Description": "Duration", "Units": "s"},
+            "trial_type": {"Description": "infusion: ketamine 0.5 mg/kg"},
+        },
+    )
+
+
+def _configuration(plan: Plan) -> str:
+    return (
+        f"name: Virtual study ({plan.preset.name}, {plan.vendor})\n"
+        "raw: raw\n"
+        "ingest:\n"
+        "  voi_names:\n"
+        f"    {VOI}: anterior cingulate cortex\n"
+        "spectra:\n"
+        f"  frame_duration: {plan.protocol.frame_duration:g}\n"
+    )
