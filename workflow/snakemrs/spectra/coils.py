@@ -27,11 +27,17 @@ class CoilWeights:
         Coils with a signal.
     signal_share : float
         Share of the signal energy in the first singular vector: near 1 where the coils see one signal.
+    expected_loss : float
+        Fraction of the signal-to-noise ratio that the noise of the weights costs.
+    noise : ndarray of complex, shape (coils, coils)
+        Covariance of the noise.
     """
 
     weights: np.ndarray
     used: np.ndarray
     signal_share: float
+    expected_loss: float
+    noise: np.ndarray
 
 
 def noise_covariance(signals: np.ndarray, dwell_time: float, keep_out: tuple[float, float]) -> np.ndarray:
@@ -139,7 +145,23 @@ def coil_weights(
     weights *= np.linalg.norm(sensitivity) / np.abs(weights[used] @ sensitivity)
     # Phase: the strongest coil keeps its own, so that the combined phase does not depend on the solver.
     weights *= np.exp(-1j * np.angle(weights[np.argmax(np.abs(weights))]))
-    return CoilWeights(weights, used, share)
+    # Each further direction of the singular vector scatters by 1 / (signal energy by noise); half of it is lost.
+    energy = max(float(values[-1] - floor), 0.0) / float(np.mean(window**2))
+    loss = 0.5 * (len(chosen) - 1) / energy if energy > 0 else 1.0
+    return CoilWeights(weights, used, share, min(loss, 1.0), noise)
+
+
+def efficiency(weights: np.ndarray, best: CoilWeights) -> float:
+    """Signal-to-noise ratio that `weights` (coils,) give, by that of `best`, for the signal `best` was found from."""
+    noise = best.noise
+    # The signal of unit amplitude in each coil, from the optimal weights: w* is proportional to the inverse noise times s.
+    signal = noise @ best.weights.conj()
+
+    def ratio(chosen: np.ndarray) -> float:
+        variance = np.real(chosen @ noise @ chosen.conj())
+        return float(np.abs(chosen @ signal) / np.sqrt(variance))
+
+    return ratio(weights) / ratio(best.weights)
 
 
 def combine(signals: np.ndarray, weights: np.ndarray) -> np.ndarray:

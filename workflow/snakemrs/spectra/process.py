@@ -259,15 +259,20 @@ def combine_coils(
     if settings.coil_weights == "water" and water_signals is None:
         raise svs.error("coil weights by water need a water reference", remedy="set spectra.coil_weights to auto")
     covariance = coils.noise_covariance(signals, scale.dwell_time, scale.keep_out)
+    low, high = settings.align_range
+    band = quality.band_of((low - 0.2, high + 0.2), scale.spectrometer_frequency)
+    found = by_signal = coils.coil_weights(signals, covariance, scale.dwell_time, band)
+    source = "the metabolite signal"
     if water_signals is not None and settings.coil_weights != "metabolite":
-        found = coils.coil_weights(water_signals, covariance, scale.dwell_time)
-        source = "the water reference"
-    else:
-        reach = scale.max_shift if scale.max_shift < 0.5 else 0.5
-        low, high = settings.align_range
-        band = quality.band_of((low - reach, high + reach), scale.spectrometer_frequency)
-        found = coils.coil_weights(signals, covariance, scale.dwell_time, band)
-        source = "the metabolite signal"
+        by_water = coils.coil_weights(water_signals, covariance, scale.dwell_time)
+        kept = coils.efficiency(by_water.weights, by_signal)
+        if settings.coil_weights == "water" or kept > 0.97 or by_signal.expected_loss > 0.01:
+            found, source = by_water, "the water reference"
+        if by_signal.expected_loss <= 0.01 and kept <= 0.97:
+            notes.append(
+                f"The coils see water and metabolites differently: weights from water keep {kept:.2f} of the "
+                f"signal-to-noise ratio that weights from the metabolites give. Taken: {source}."
+            )
     dead = int((~found.used).sum())
     steps.append(
         (
