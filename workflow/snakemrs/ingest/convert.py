@@ -208,10 +208,10 @@ def _product(
         notes.append("water is not suppressed in this spectrum")
     if suffix == "mrsref" and suppressed is True:
         notes.append("water is suppressed in this reference: check that it is one")
-    times = f"TE {timing.echo_time * 1e3:g} ms"
-    times += f", TR {timing.repetition_time:g} s" if timing.repetition_time else ", TR unknown"
-    times += f", TI {timing.inversion_time * 1e3:g} ms" if timing.inversion_time else ""
-    said = f"{out.name}: {raw.vendor or ''} {raw.sequence or 'sequence unknown'}, {times}, {transients} transients"
+    when = f"TE {timing.echo_time * 1e3:g} ms"
+    when += f", TR {timing.repetition_time:g} s" if timing.repetition_time else ", TR unknown"
+    when += f", TI {timing.inversion_time * 1e3:g} ms" if timing.inversion_time else ""
+    said = f"{out.name}: {raw.vendor or ''} {raw.sequence or 'sequence unknown'}, {when}, {transients} transients"
     return Product(out, content, " ".join([said, *(f"[{note}]" for note in notes)]), spectrum=clean)
 
 

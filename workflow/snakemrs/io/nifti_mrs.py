@@ -22,6 +22,12 @@ from snakemrs.io.atomic import replacing
 
 EXTENSION_CODE = 44
 
+#: Keys of the header that the standard does not define, and what they say.
+OWN_KEYS = {
+    "NumberOfTransients": "Number of transients that the data hold or are the mean of.",
+    "AcquisitionTimes": "Time of each transient along DIM_DYN after the first, seconds.",
+}
+
 
 @dataclass(frozen=True)
 class NiftiMrs:
@@ -179,7 +185,10 @@ def read(path: str | Path) -> NiftiMrs:
             found="no header extension of code 44",
             expected="a file made by spec2nii or by `snakemrs ingest`",
         )
-    header = json.loads(extensions[0].get_content())
+    try:
+        header = _unwrapped(json.loads(extensions[0].get_content()))
+    except (ValueError, AttributeError):
+        raise DataError("the NIfTI-MRS header is damaged", file=path, expected="JSON in the header extension") from None
     for key in ("SpectrometerFrequency", "ResonantNucleus"):
         if key not in header:
             raise DataError("the NIfTI-MRS header is incomplete", file=path, expected=key)
@@ -202,10 +211,25 @@ def write(image: NiftiMrs, path: str | Path) -> None:
     nifti.set_qform(image.affine, 1)
     nifti.set_sform(image.affine, 1)
     nifti.header["intent_name"] = b"mrs_v0_9"
-    content = json.dumps(image.header, ensure_ascii=False).encode()
+    content = json.dumps(_wrapped(image.header), ensure_ascii=False).encode()
     nifti.header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CODE, content))
     with replacing(path) as temporary:
         write_nifti(nifti, temporary)
+
+
+def _wrapped(header: dict[str, Any]) -> dict[str, Any]:
+    """Put our own keys in the form that the standard asks of user-defined ones: an object with a Description."""
+    return {
+        key: {"Value": value, "Description": OWN_KEYS[key]} if key in OWN_KEYS else value
+        for key, value in header.items()
+    }
+
+
+def _unwrapped(header: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value["Value"] if key in OWN_KEYS and isinstance(value, dict) and "Value" in value else value
+        for key, value in header.items()
+    }
 
 
 def write_nifti(image: Any, path: Path) -> None:

@@ -135,7 +135,8 @@ def _lone_spar(folder: Path) -> Path | None:
 
 def _first(data: Path, lines: list[tuple[str, list[int]]], mix: int, points: int) -> np.ndarray:
     """Read up to 64 signals of a mix; lines stand in the order of the file."""
-    signals, position = [], 0
+    signals: list[np.ndarray] = []
+    position = 0
     with data.open("rb") as stream:
         for kind, numbers in lines:
             if kind == "STD" and numbers[_MIX - 1] == mix and len(signals) < 64:

@@ -174,7 +174,7 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
         coils=1,
         averages=int(_number(header.get("NumberOfAverages")) or 1),
         voxel_size=tuple(v for slab in slabs if (v := _number(slab.get("SlabThickness"))) is not None),
-        centre=(-centre[0], -centre[1], centre[2]) if len(centre) == 3 and None not in centre else (),  # type: ignore[operator]
+        centre=(-centre[0], -centre[1], centre[2]) if len(centre) == 3 and None not in centre else (),  # type: ignore[arg-type,operator]
         water_suppressed=suppressed,
         water_ratio=ratio,
         why=f"DICOM spectrum of {vendor or 'an unknown vendor'}, {len(signals)} frames"
@@ -247,7 +247,7 @@ def _siemens_ima(place: Path, files: tuple[Path, ...], header: Any) -> RawFile:
         coils=1,
         averages=int(_number(item("NumberOfAverages")) or 1) if len(files) == 1 else 1,
         voxel_size=tuple(side for side in sides if side is not None),
-        centre=(-centre[0], -centre[1], centre[2]) if len(centre) == 3 and None not in centre else (),  # type: ignore[operator]
+        centre=(-centre[0], -centre[1], centre[2]) if len(centre) == 3 and None not in centre else (),  # type: ignore[arg-type,operator]
         water_suppressed=suppressed,
         water_ratio=ratio,
         why="Siemens DICOM spectrum; "
