@@ -19,50 +19,28 @@ from snakemrs.spins.axis import time_axis, to_spectrum
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.macromolecules import joined, parametric_signals
 from snakemrs.spins.simulation import simulate_basis
+from snakemrs.study.relaxation import TissueConstants
 from snakemrs.study.resources import constants
 
 MEASURED_TO_CHANGE = ("Glu", "Gln")
 """Metabolites that the infusion changes (Glx)."""
 
 
-@dataclass(frozen=True)
-class Relaxation:
-    """Water and relaxation constants at one field: the same files as the stage quantify reads, its default sets."""
-
-    water: Mapping[str, Mapping[str, float]]
-    water_content: Mapping[str, float]
-    molal_pure: float
-    metabolites: Mapping[str, Any]
-
-    def factor(self, t1: float, t2: float, protocol: Protocol) -> float:
-        """Share of the signal left after TR and TE."""
-        return float((1 - np.exp(-protocol.repetition_time / t1)) * np.exp(-protocol.echo_time / t2))
-
-    def of_water(self, tissue: str, protocol: Protocol) -> float:
-        """Factor of water in ``gm``, ``wm`` or ``csf``."""
-        times = self.water[tissue]
-        return self.factor(times["t1"], times["t2"], protocol)
-
-    def of_metabolite(self, name: str, tissue: str, protocol: Protocol) -> float:
-        """Factor of a metabolite in ``gm`` or ``wm``."""
-        values = self.metabolites["values"]
-        times = values.get(name) or values.get({"PCho": "PCh"}.get(name, ""), self.metabolites["default"])
-        return self.factor(times[f"t1_{tissue}"], times[f"t2_{tissue}"], protocol)
+def left_of_water(known: TissueConstants, tissue: str, protocol: Protocol) -> float:
+    """Share of the signal of water in ``gm``, ``wm`` or ``csf`` left after TR and TE."""
+    return _left(known.water.t1[tissue], known.water.t2[tissue], protocol)
 
 
-def load_relaxation(spectrometer_frequency: float) -> Relaxation:
-    """Read the constants for the field of a spectrometer frequency in MHz (the nearest that the tables have)."""
-    table, water = constants("relaxation"), constants("water")
-    sets = table["default_sets"]
-    tesla = spectrometer_frequency / 42.577
-    by_field = table["metabolites"][sets["metabolites"]]["fields"]
-    field = min(by_field, key=lambda value: abs(float(value) - tesla))
-    return Relaxation(
-        water=table["water"][sets["water"]]["fields"][field],
-        water_content=water["content"][water["default_set"]],
-        molal_pure=float(water["molal_pure"]["value"]),
-        metabolites=by_field[field],
-    )
+def left_of_metabolite(known: TissueConstants, name: str, tissue: str, protocol: Protocol) -> float:
+    """Share of the signal of a metabolite in ``gm`` or ``wm`` left after TR and TE."""
+    times = known.times(name)
+    if tissue == "gm":
+        return _left(times.t1_gm, times.t2_gm, protocol)
+    return _left(times.t1_wm, times.t2_wm, protocol)
+
+
+def _left(t1: float, t2: float, protocol: Protocol) -> float:
+    return float((1 - np.exp(-protocol.repetition_time / t1)) * np.exp(-protocol.echo_time / t2))
 
 
 @dataclass(frozen=True)
@@ -161,7 +139,7 @@ def session_signal(
     basis: Basis,
     preset: Preset,
     protocol: Protocol,
-    relaxation: Relaxation,
+    known: TissueConstants,
     metabolite_factors: Mapping[str, float],
     random: np.random.Generator,
 ) -> SessionSignal:
@@ -171,6 +149,8 @@ def session_signal(
     ----------
     tissue : mapping
         Shares of the voxel: ``gm wm csf``.
+    known : TissueConstants
+        Relaxation times and water contents: the sets that the stage quantify takes by default.
     metabolite_factors : mapping
         Metabolite → this person's concentration relative to the nominal one (without `visit.glx_factor`).
     """
@@ -179,14 +159,13 @@ def session_signal(
     concentrations = true_concentrations(person, visit, metabolite_factors, onset, preset, protocol, random)
 
     # Kilograms of water per litre of voxel.
-    water_mass = {name: tissue[name] * relaxation.water_content[name] for name in ("gm", "wm", "csf")}
+    water_mass = {name: tissue[name] * known.content[name] for name in ("gm", "wm", "csf")}
     strength = {
-        name: sum(water_mass[t] * relaxation.of_metabolite(name, t, protocol) for t in ("gm", "wm"))
+        name: sum(water_mass[t] * left_of_metabolite(known, name, t, protocol) for t in ("gm", "wm"))
         for name in concentrations
     }
-    # The content of CSF is of its volume's water; molal water is the same in all compartments.
     water_signal = 2 * sum(
-        1000 * relaxation.molal_pure * mass * relaxation.of_water(name, protocol) for name, mass in water_mass.items()
+        1000 * known.molal_pure * mass * left_of_water(known, name, protocol) for name, mass in water_mass.items()
     )
     clean = np.zeros((count, protocol.points), complex)
     table = constants("scanner")

@@ -18,15 +18,14 @@ from snakemrs.scanner.head import Head, Pose, draw_anatomy, draw_head, draw_pose
 from snakemrs.scanner.personal import Personal, draw_personal
 from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
 from snakemrs.scanner.signal import (
-    Relaxation,
     SessionSignal,
     draw_factors,
-    load_relaxation,
     make_basis,
     session_signal,
 )
 from snakemrs.scanner.vendors import Scan, write_raw
 from snakemrs.spins.basis import Basis
+from snakemrs.study.relaxation import TissueConstants, field_strength, load_constants
 
 VOI, ACQ, TASK = "acc", "press", "infusion"
 _HEAD, _LEVELS, _PERSONAL, _SESSION, _POSE, _IMAGE, _RECEIVE = 10, 11, 12, 13, 14, 15, 16
@@ -43,7 +42,7 @@ class Plan:
     protocol: Protocol
     seed: int
     basis: Basis
-    relaxation: Relaxation
+    known: TissueConstants
 
 
 def write_study(
@@ -74,8 +73,8 @@ def write_study(
         raise RequestError("the folder is not empty", file=study, remedy="name a folder that does not exist yet")
     chosen, protocol = load_preset(preset), load_protocol()
     cohort = draw_cohort(chosen, participants, seed, sessions)
-    relaxation = load_relaxation(protocol.spectrometer_frequency)
-    plan = Plan(study, vendor, chosen, protocol, seed, make_basis(protocol), relaxation)
+    known = load_constants(field_strength(protocol.spectrometer_frequency))
+    plan = Plan(study, vendor, chosen, protocol, seed, make_basis(protocol), known)
     scans: list[dict[str, Any]] = []
     done: list[true_tables.SessionTruth] = []
     for index, person in enumerate(cohort.people):
@@ -121,7 +120,7 @@ def _write_session(
     )
     tissue = fractions(head, pose, box)
     made: SessionSignal = session_signal(
-        person, visit, tissue, plan.basis, plan.preset, protocol, plan.relaxation, factors, random(_SESSION)
+        person, visit, tissue, plan.basis, plan.preset, protocol, plan.known, factors, random(_SESSION)
     )
     raw = plan.study / "raw"
     folder = Path(f"sub-{person.label}") / f"ses-{visit.session}"
