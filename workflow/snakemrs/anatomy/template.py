@@ -109,16 +109,17 @@ def find_start(t1w: Volume, head_centre: np.ndarray, head_top: float, whole_head
             return 1.0
         return unlikely - float(np.mean((sampled - sampled.mean()) * reference[::step])) / float(spread)
 
+    offsets: tuple[float, ...]
     if whole_head:
         heights = [head_top - 75.0 + d for d in (-20.0, 0.0, 20.0)]
-        offsets, pitches = (-20.0, 0.0, 20.0), (-0.5, -0.25, 0.0, 0.25, 0.5)
+        offsets = tuple(head_centre[1] + d for d in (-20.0, 0.0, 20.0))
     else:
-        heights, offsets, pitches = [head_centre[2]], (0.0,), (-0.5, -0.25, 0.0, 0.25, 0.5)
+        heights, offsets = [float(head_centre[2])], (head_centre[1],)
     starts = [
-        np.array([head_centre[0], head_centre[1] + dy, z, pitch, 0, roll, *([USUAL_LOG_SCALE] * 3), 0, 0, 0])
+        np.array([head_centre[0], y, z, pitch, 0, roll, *([USUAL_LOG_SCALE] * 3), 0, 0, 0])
         for z in heights
-        for dy in offsets
-        for pitch in pitches
+        for y in offsets
+        for pitch in (-0.5, -0.25, 0.0, 0.25, 0.5)
         for roll in (-0.35, 0.0, 0.35)
     ]
     ranked = sorted(starts, key=lambda p: mismatch(p, 5))[:8]

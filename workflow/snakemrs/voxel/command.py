@@ -81,7 +81,7 @@ def voxel(
         place = "outside the image" if in_image < 0.5 else "outside the brain"
         raise image.error(
             f"the voxel lies {place} of the T1w",
-            found=f"{100 * fractions['outside']:.0f} % of the voxel outside the brain; centre at {centre} mm; T1w {t1w}",
+            found=f"{100 * fractions['outside']:.0f} % of the voxel outside the brain, centre {centre} mm; T1w {t1w}",
             expected=f"at most {100 * settings.largest_outside:.0f} %",
             remedy="is the T1w of the same person and session, not moved to another space (template, AC-PC, resliced)? "
             "A T1w of another session must be registered first",

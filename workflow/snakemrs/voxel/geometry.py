@@ -147,5 +147,7 @@ def tissue_fractions(
         beyond its edge. They sum to 1.
     """
     fractions = {name: float(np.sum(share * data)) * voxel_volume / whole for name, data in maps.items()}
-    fractions["outside"] = 1.0 - sum(fractions.values())
+    outside = 1.0 - sum(fractions.values())
+    # Probabilities of 32 bits sum to 1 only to rounding.
+    fractions["outside"] = 0.0 if abs(outside) < 1e-6 else outside
     return fractions

@@ -1,0 +1,237 @@
+"""What quantify reads: amplitudes with covariance, water, timing, tissue. Each oddity is an error or a reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemrs.errors import DataError, RequestError
+from snakemrs.io.tables import Row, parse_number, read_table
+from snakemrs.study.settings.quantify import QuantifySettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from snakemrs.io.nifti_mrs import NiftiMrs
+    from snakemrs.quantify.concentration import Timing
+
+ENDING = "_amplitudes.tsv"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Amplitudes of one frame.
+
+    Attributes
+    ----------
+    rows : list of dict
+        The rows of the amplitudes table, single metabolites and sums.
+    names : tuple of str
+        Single metabolites that were fitted.
+    amplitudes : ndarray, shape (n,)
+    covariance : ndarray, shape (n, n)
+    """
+
+    rows: list[Row]
+    names: tuple[str, ...]
+    amplitudes: np.ndarray
+    covariance: np.ndarray
+
+
+def read_frames(path: Path, sums: dict[str, list[str]]) -> tuple[list[Frame], str | None]:
+    """Read the amplitudes and, beside them, their covariance.
+
+    Returns
+    -------
+    frames : list of Frame
+    note : str or None
+        What was missing.
+    """
+    import numpy as np
+
+    rows = read_table(path)
+    needed = {"frame", "metabolite", "amplitude", "amplitude_sd"}
+    if not rows or not needed <= set(rows[0]):
+        raise DataError(
+            "this is no table of amplitudes",
+            file=path,
+            found=", ".join(rows[0]) if rows else "no rows",
+            expected=", ".join(sorted(needed)),
+        )
+    beside = path.with_name(path.name.removesuffix(ENDING) + "_covariance.tsv")
+    covariances = read_table(beside) if path.name.endswith(ENDING) and beside.exists() else []
+    note = None if covariances else "no covariance beside the amplitudes: taken as uncorrelated"
+    frames = []
+    for frame in dict.fromkeys(row["frame"] for row in rows):
+        mine = [row for row in rows if row["frame"] == frame]
+        table = {row["metabolite"]: row for row in covariances if row.get("frame") == frame}
+        names = tuple(table) or tuple(row["metabolite"] for row in mine if row["metabolite"] not in sums)
+        known = {row["metabolite"]: row for row in mine}
+        names = tuple(name for name in names if name in known)
+        values = np.array([_number(known[name], "amplitude", path) for name in names])
+        if table:
+            matrix = np.array([[_number(table[a], b, beside) for b in names] for a in names])
+        else:
+            matrix = np.diag([_number(known[name], "amplitude_sd", path) ** 2 for name in names])
+        frames.append(Frame(mine, names, values, matrix))
+    return frames, note
+
+
+def _number(row: Row, column: str, path: Path) -> float:
+    """Read a cell; not a number where it is missing."""
+    if column not in row:
+        raise DataError("a column is missing", file=path, expected=column)
+    try:
+        value = parse_number(row[column])
+    except ValueError:
+        raise DataError("a cell is no number", file=path, found=row[column], expected=column) from None
+    return float("nan") if value is None else value
+
+
+def read_water(path: Path) -> tuple[tuple[float, float] | None, str | None]:
+    """Read amplitude and standard deviation of water from the json beside the amplitudes.
+
+    Returns
+    -------
+    water : tuple of float or None
+        Per proton.
+    reason : str or None
+        Why there is none.
+    """
+    beside = path.with_name(path.name.removesuffix(ENDING) + "_fit.json")
+    if not beside.exists():
+        return None, f"{beside.name} is absent, which holds the water amplitude"
+    content = json.loads(beside.read_text(encoding="utf-8"))
+    water = content.get("water")
+    if not water:
+        return None, "no water reference was fitted"
+    amplitude, spread = water.get("amplitude"), water.get("amplitude_sd") or 0.0
+    if amplitude is None or not amplitude > 0:
+        raise DataError("the water amplitude is not positive", file=beside, found=amplitude, expected="above zero")
+    return (float(amplitude), float(spread)), None
+
+
+def read_tissue(path: Path | None) -> tuple[dict[str, float] | None, dict[str, float], str | None]:
+    """Read tissue fractions and their standard deviations.
+
+    Returns
+    -------
+    fractions : dict or None
+        Of ``gm wm csf``.
+    sd : dict
+    reason : str or None
+        Why there are none.
+    """
+    if path is None:
+        return None, {}, "no T1w"
+    rows = read_table(path)
+    if len(rows) != 1:
+        raise DataError("a tissue table has one row", file=path, found=f"{len(rows)} rows")
+    values = {t: _number(rows[0], t, path) for t in ("gm", "wm", "csf")}
+    total = sum(values.values())
+    if not all(-1e-6 <= v <= 1 + 1e-6 for v in values.values()) or not 0.0 < total <= 1.001:
+        raise DataError(
+            "the tissue fractions are impossible", file=path, found=values, expected="each 0 to 1, the sum at most 1"
+        )
+    if values["gm"] + values["wm"] < 0.05:
+        return None, {}, "the voxel holds hardly any grey or white matter"
+    values = {t: max(v, 0.0) for t, v in values.items()}
+    spread = {t: parse_number(rows[0].get(f"{t}_sd", "n/a")) or 0.0 for t in values}
+    return values, spread, None
+
+
+def read_timing(
+    svs: NiftiMrs, water: NiftiMrs | None, settings: QuantifySettings
+) -> tuple[Timing | None, float, str | None]:
+    """Gather echo and repetition times, and the factor that corrects for different receiver gains.
+
+    Returns
+    -------
+    timing : Timing or None
+    gain : float
+        By which the water amplitude must be multiplied.
+    reason : str or None
+        Why there is no timing.
+    """
+    from snakemrs.quantify.concentration import Timing
+
+    if water is None:
+        return None, 1.0, "no water reference"
+    values = {
+        "EchoTime": settings.echo_time or svs.echo_time,
+        "RepetitionTime": settings.repetition_time or svs.repetition_time,
+        "EchoTime of the water": settings.water_echo_time or water.echo_time,
+        "RepetitionTime of the water": settings.water_repetition_time or water.repetition_time,
+    }
+    lacking = [name for name, value in values.items() if value is None]
+    if lacking:
+        return None, 1.0, f"the header lacks {', '.join(lacking)} (say it in the settings of quantify)"
+    te, tr, water_te, water_tr = (float(v) for v in values.values() if v is not None)
+    for image, echo, repetition in ((svs, te, tr), (water, water_te, water_tr)):
+        if not 0.001 <= echo < 1.0 or not echo < repetition or repetition < 0.1 or repetition > 1e4:
+            raise image.error(
+                "echo and repetition time are impossible",
+                found=f"TE {echo:g} s, TR {repetition:g} s",
+                expected="TE of 0.001 to 1 s, shorter than TR; in seconds",
+                remedy="correct the sidecar or give them in the settings of quantify",
+            )
+    check_same_voxel(svs, water)
+    return Timing(te, tr, water_te, water_tr), receiver_gain(svs, water, settings), None
+
+
+def check_same_voxel(svs: NiftiMrs, water: NiftiMrs) -> None:
+    """Refuse a water reference of another voxel or field."""
+    import numpy as np
+
+    if abs(svs.spectrometer_frequency / water.spectrometer_frequency - 1) > 0.005:
+        raise water.error(
+            "the water reference was measured at another field",
+            found=f"{water.spectrometer_frequency:.2f} MHz",
+            expected=f"{svs.spectrometer_frequency:.2f} MHz of {svs.path}",
+        )
+    mine, other = np.asarray(svs.affine), np.asarray(water.affine)
+    if not np.allclose(mine, other, atol=1.0):
+        shift = float(np.linalg.norm(mine[:3, 3] - other[:3, 3]))
+        raise water.error(
+            "the water reference is of another voxel",
+            found=f"centre {shift:.1f} mm away, volume {abs(np.linalg.det(other[:3, :3])):.0f} mm³",
+            expected=f"the voxel of {svs.path}, {abs(np.linalg.det(mine[:3, :3])):.0f} mm³",
+            remedy="pair the water reference of the same voxel in scans.tsv",
+        )
+
+
+GAIN_KEYS = ("ReceiverGain", "RxGain", "receiver_gain")
+
+
+def receiver_gain(svs: NiftiMrs, water: NiftiMrs, settings: QuantifySettings) -> float:
+    """Factor for the water amplitude that makes up for another receiver gain; 1 where the headers say nothing."""
+    gains = [next((_scalar(image.header[k]) for k in GAIN_KEYS if k in image.header), None) for image in (svs, water)]
+    mine, other = gains
+    if mine is None or other is None or mine == other or settings.receiver_gain == "ignore":
+        return 1.0
+    if settings.receiver_gain == "refuse":
+        raise DataError(
+            "water and metabolites were received with different gains",
+            file=water.path,
+            found=f"receiver gain {other:g}",
+            expected=f"{mine:g} of {svs.path}",
+            remedy="say in the settings of quantify what the numbers mean (receiver_gain: amplitude or decibel), "
+            "or that the signals are corrected already (ignore)",
+        )
+    if settings.receiver_gain == "decibel":
+        return float(10.0 ** ((mine - other) / 20.0))
+    return mine / other
+
+
+def _scalar(value: Any) -> float:
+    """Read a header value that may be a list of one, or a dictionary with ``Value`` (NIfTI-MRS user keys)."""
+    if isinstance(value, dict):
+        value = value.get("Value")
+    if isinstance(value, list):
+        value = value[0]
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise RequestError("the receiver gain in the header is no number", found=value) from None
