@@ -12,7 +12,7 @@ from snakemrs.fit.engine import Engine, State
 def damping_for(roughness: np.ndarray, effective: float) -> np.ndarray:
     """Damping 1/(1 + λ·roughness) of the functions with `effective` parameters in all (λ found by bisection).
 
-    Two parameters, or fewer, is a straight line.
+    Two parameters, or fewer, is no baseline but a constant (see `snakemrs.fit.problem.baseline_functions`).
     """
     if effective <= 2.0 + 1e-6:
         return np.where(roughness == 0, 1.0, 0.0)
@@ -27,7 +27,7 @@ def damping_for(roughness: np.ndarray, effective: float) -> np.ndarray:
 
 
 def effective_grid(width_ppm: float) -> np.ndarray:
-    """Effective numbers of parameters that are tried: from a straight line to 7 per ppm (Wilson 2021)."""
+    """Effective numbers of parameters that are tried: from none (a constant) to 7 per ppm (Wilson 2021)."""
     return np.concatenate([[2.0], 2.0 + np.geomspace(0.5, 7.0 * width_ppm - 2.0, 11)])
 
 

@@ -147,10 +147,12 @@ def _edges(count: int, fade: int) -> np.ndarray:
 def baseline_functions(ppm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Orthonormal functions of a penalised cubic B-spline baseline (Eilers & Marx 1996; Demmler & Reinsch 1975).
 
-    Real splines with their Hilbert transform as imaginary part, as any causal signal has it (Wilson, MRM 2021, 85:13).
-    In the basis that makes splines orthonormal and the penalty (squared second differences) diagonal, the smoothing
-    parameter λ only scales: function i is damped by 1/(1 + λ·roughness_i), the effective number of parameters is the
-    sum of that.
+    The first two are a complex constant: an error of the first point of the time signal, which scanners and programs
+    halve, filter or spoil; they are never damped, so that this point is not believed. The others are real splines with
+    their Hilbert transform as imaginary part, as any causal signal has it (Wilson, MRM 2021, 85:13), in the basis that
+    makes them orthonormal and the penalty diagonal: function i is damped by 1/(1 + λ·roughness_i), the effective number
+    of parameters is the sum of that. The penalty is the square of second differences of the spline coefficients, with
+    so much of the first differences that a slope counts like the longest wave: λ → ∞ leaves no baseline.
 
     Parameters
     ----------
@@ -167,29 +169,29 @@ def baseline_functions(ppm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     n = len(ppm)
     low, high = float(ppm.min()), float(ppm.max())
-    spread = max(4, int(round((high - low) / KNOT_DISTANCE)))
+    spread = max(4, round((high - low) / KNOT_DISTANCE))
     distance = (high - low) / spread
     extra = 5  # functions centred outside the window, so that Hilbert transforms are smooth inside
     knots = low + distance * np.arange(-extra - 3, spread + extra + 4)
     fill = 2 * n
-    position = np.linspace(ppm[0], ppm[-1], n)
-    step = position[1] - position[0]
-    grid = position[0] + step * np.arange(-fill, n + fill)
-    splines = (
-        BSpline.design_matrix(np.clip(grid, knots[3], knots[-4] - 1e-9), knots, 3).toarray()
-        * ((grid > knots[3]) & (grid < knots[-4]))[:, None]
-    )
-    functions = _analytic(splines.T)[:, fill : fill + n]
-    real = np.ascontiguousarray(functions).view(float)
-    difference = np.diff(np.eye(len(real)), 2, axis=0)
-    penalty = difference.T @ difference
+    step = (ppm[-1] - ppm[0]) / (n - 1)
+    grid = ppm[0] + step * np.arange(-fill, n + fill)
+    inside = (grid > knots[3]) & (grid < knots[-4])
+    splines = np.zeros((len(grid), len(knots) - 4))
+    splines[inside] = BSpline.design_matrix(grid[inside], knots, 3).toarray()
+    real = np.ascontiguousarray(_analytic(splines.T)[:, fill : fill + n]).view(float)
+    constant = np.zeros((2, 2 * n))
+    constant[0, 0::2] = constant[1, 1::2] = 1 / np.sqrt(n)
+    real = real - (real @ constant.T) @ constant
+    one, two = (np.diff(np.eye(len(real)), order, axis=0) for order in (1, 2))
+    penalty = two.T @ two + (np.pi / len(real)) ** 2 * one.T @ one
     gram = real @ real.T
     gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
     values, vectors = eigh(penalty, gram)
-    values = np.maximum(values, 0.0)
-    values[:2] = 0.0
-    keep = min(len(values), int(np.ceil(7.0 * (high - low))) + 2)
-    return np.ascontiguousarray(vectors.T[:keep] @ real), values[:keep]
+    floor = 1e-6 * values[len(values) // 2]
+    keep = (values > floor) & (np.arange(len(values)) < int(np.ceil(7.0 * (high - low))))
+    functions = np.concatenate([constant, vectors.T[keep] @ real])
+    return np.ascontiguousarray(functions), np.concatenate([np.zeros(2), values[keep]])
 
 
 def _analytic(real: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
         raise Failure("the signal contains values that are not finite")
     if not np.any(fid):
         raise Failure("the signal is zero")
-    fid = np.asarray(fid[: problem.points], complex)
+    fid = np.array(fid[: problem.points], complex)
     noise = noise_level(fid, problem.dwell_time, problem.spectrometer_frequency)
     largest = float(np.abs(problem.window_of(fid)).max())
     noise = max(noise, 1e-6 * largest)
@@ -121,7 +121,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
     grid = effective_grid(width_ppm)
     dampings = [damping_for(problem.roughness, effective) for effective in grid]
     if settings.baseline == "none":
-        damping = np.zeros(len(problem.roughness))
+        damping = dampings[0]
     elif settings.baseline == "fixed":
         damping = damping_for(problem.roughness, settings.baseline_ed_per_ppm * width_ppm)
     else:

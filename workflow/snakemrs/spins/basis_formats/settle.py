@@ -17,6 +17,7 @@ from snakemrs.spins.axis import WATER_PPM, shift_frequency
 from snakemrs.spins.basis import Basis, Kind
 from snakemrs.spins.basis_formats.raw import RawBasis
 from snakemrs.spins.basis_formats.singlet import Singlet, fit_singlet
+from snakemrs.spins.first_point import expected_first_point, first_point_ratio
 from snakemrs.study.resources import constants
 
 SEARCH_PPM = 2.5
@@ -50,6 +51,9 @@ def settle(raw: RawBasis) -> Basis:
         fids = fids.copy()
         fids[:, 0] *= 2
         notes["first_point"] = "was halved; doubled"
+    fids, mended = _mend_macromolecules(names, fids, raw)
+    if mended:
+        notes["first_point_mended"] = mended
     lines = _singlets(names, fids, raw)
     rest = float(np.median([line.shift - expected for _, expected, _, line in lines]))
     fids = shift_frequency(fids, rest * frequency, raw.dwell_time)
@@ -99,7 +103,7 @@ def canonical_names(names: list[str]) -> list[str]:
 
 
 def kind_of(name: str) -> Kind:
-    """Tell macromolecules and lipids from metabolites by name: ``MM``, ``MM09`` …; ``Lip13`` …"""
+    """Tell macromolecules and lipids from metabolites by name: ``MM``, ``MM09``; ``Lip13``."""
     if re.fullmatch(r"(?i)mm(bl|exp)?|mm[\d_.-].*|m\d\d?", name):
         return "macromolecule"
     return "lipid" if re.match(r"(?i)lip", name) else "metabolite"
@@ -163,6 +167,17 @@ def _first_point_is_halved(names: list[str], fids: np.ndarray) -> bool:
             size = np.abs(fids[n, :4])
             ratios.append(size[0] / max(2 * size[1] - size[2], 1e-30))
     return bool(ratios) and 0.4 < float(np.median(ratios)) < 0.6
+
+
+def _mend_macromolecules(names: list[str], fids: np.ndarray, raw: RawBasis) -> tuple[np.ndarray, list[str]]:
+    """Bring the first point of macromolecules to full height where it is far off; they come from other sources."""
+    ratio = first_point_ratio(fids, raw.dwell_time, raw.spectrometer_frequency)
+    expected = expected_first_point(fids, raw.dwell_time, raw.spectrometer_frequency)
+    mend = [n for n, name in enumerate(names) if kind_of(name) == "macromolecule" and not 0.6 < ratio[n] < 1.6]
+    fids = fids.copy()
+    for n in mend:
+        fids[n, 0] = 2 * fids[n, 0] if 0.45 < ratio[n] < 0.55 else expected[n]
+    return fids, [names[n] for n in mend]
 
 
 def _singlets(names: list[str], fids: np.ndarray, raw: RawBasis) -> list[tuple[str, float, int, Singlet]]:
