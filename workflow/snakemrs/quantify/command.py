@@ -80,7 +80,7 @@ def quantify(
             content_set=settings.content_set,
             own=own or settings.constants,
         )
-        guess = {t: settings.assumed_tissue.get(t, 0.0) for t in ("gm", "wm", "csf")}
+        guess = settings.assumed_tissue.model_dump()
         assumed = Conditions(timing, guess, known, settings.relaxation_by_tissue, settings.alpha)
         notes.append("uncorrected values assume " + ", ".join(f"{v:g} {t.upper()}" for t, v in guess.items()))
         notes += [f"constants of {kind}: {text}" for kind, text in known.sources.items()]
@@ -291,7 +291,7 @@ def dictionary(columns: list[str], notes: list[str]) -> dict[str, Any]:
             "Units": "mmol/kg",
         },
         "uncorrected": {
-            "Description": "Concentration by water NOT corrected for the tissue of the voxel: one composition is assumed",
+            "Description": "Concentration by water NOT corrected for the voxel's tissue: a fixed one is assumed",
             "Units": "mmol/l",
         },
         "alpha_corrected": {

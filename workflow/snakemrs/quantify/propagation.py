@@ -108,7 +108,8 @@ def fraction_covariance(sd: Mapping[str, float]) -> np.ndarray:
     """Covariance of the tissue fractions from their standard deviations, shape (3, 3).
 
     What one tissue gains another loses: errors that sum to zero fix the covariances, cov(a, b) = (σ_c² − σ_a² −
-    σ_b²)/2. Standard deviations that no such errors can have (one larger than the others together) give the nearest covariance.
+    σ_b²)/2. Standard deviations that no such errors can have (one larger than the others together) give the nearest
+    covariance.
     """
     s = np.array([sd[t] for t in TISSUES])
     covariance = np.diag(s**2)

@@ -9,6 +9,17 @@ from pydantic import Field
 from snakemrs.study.settings import Settings
 
 
+class AssumedTissue(Settings):
+    """Volume fractions that the uncorrected values assume."""
+
+    gm: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Grey matter."""
+    wm: float = Field(default=0.4, ge=0.0, le=1.0)
+    """White matter."""
+    csf: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Cerebrospinal fluid."""
+
+
 class QuantifySettings(Settings):
     """Settings of the stage quantify (section ``quantify`` of study.yaml)."""
 
@@ -25,9 +36,7 @@ class QuantifySettings(Settings):
     alpha: dict[str, float] = Field(default_factory=dict)
     """Concentration in white over that in grey matter, by metabolite, for tissue-corrected values (Harris 2015),
     such as ``{GABA: 0.5}``. They are added as columns."""
-    assumed_tissue: dict[Literal["gm", "wm", "csf"], float] = Field(
-        default_factory=lambda: {"gm": 0.6, "wm": 0.4, "csf": 0.0}
-    )
+    assumed_tissue: AssumedTissue = AssumedTissue()
     """Tissue that the uncorrected values assume (column ``uncorrected``)."""
     echo_time: float | None = Field(default=None, gt=0.0, lt=2.0)
     """Echo time of the metabolite spectrum (s), where the header lacks it."""
