@@ -1,4 +1,4 @@
-"""Command of the stage report: ``snakemrs report participant|group``."""
+"""Command of the stage report: ``snakemrs report participant|group|methods``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def report() -> None:
     Example:
         snakemrs report participant --plan STUDY/work/plan.json --participant 01 --output sub-01.html
         snakemrs report group --plan STUDY/work/plan.json --output index.html
+        snakemrs report methods --plan STUDY/work/plan.json --output DIR
 
     Each page is one file that opens offline: figures, tables to download and the script that zooms are inside.
     """
@@ -81,3 +82,26 @@ def group(plan_path: Path, output: Path, settings: str | None) -> None:
     given = load_settings(ReportSettings, settings) if settings else None
     write_text(output, group_page(inputs, report_settings(plan, given)))
     click.echo(output)
+
+
+@report.command()
+@_PLAN
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@_SETTINGS
+def methods(plan_path: Path, output: Path, settings: str | None) -> None:
+    """Write methods text (Markdown, LaTeX), bibliography and reporting checklists.
+
+    \b
+    Example:
+        snakemrs report methods --plan STUDY/work/plan.json --output STUDY/derivatives/snakemrs
+
+    Gives methods.md, methods.tex, references.bib, mrsinmrs.tsv and consort.tsv, filled from the records of the steps
+    that ran. What the files do not say is listed as missing.
+    """
+    from snakemrs.report.from_plan import evidence_of, open_plan, report_settings
+    from snakemrs.report.methods.write import write_methods
+
+    study, plan = open_plan(plan_path)
+    given = load_settings(ReportSettings, settings) if settings else None
+    for path in write_methods(output, evidence_of(study, plan), plan.name, report_settings(plan, given)):
+        click.echo(path)

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from snakemrs.errors import RequestError
-from snakemrs.report.inputs import GroupInputs, ParticipantInputs, RawFile, SpectrumInputs
+from snakemrs.report.inputs import GroupInputs, ParticipantInputs, RawFile, Reader, SpectrumInputs
+from snakemrs.report.methods.evidence import Evidence, gather
 from snakemrs.report.provenance import changed_settings, versions
 from snakemrs.study.plan import DERIVATIVES, PLAN_PATH, Plan, PlannedSpectrum, load_plan
 from snakemrs.study.settings.report import ReportSettings
@@ -106,3 +107,9 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
         command=command,
         unblinded=(study / DERIVATIVES / "group" / "unblinded.json").exists(),
     )
+
+
+def evidence_of(study: Path, plan: Plan) -> Evidence:
+    """Read what really ran, over all spectra of the study."""
+    spectra = [(spectrum.participant, spectrum_inputs(study, spectrum)) for spectrum in plan.spectra]
+    return gather(spectra, study / DERIVATIVES / "group", plan.settings, versions(), Reader())

@@ -1,0 +1,1 @@
+"""Methods text, reporting checklists and bibliography, from what really ran."""
