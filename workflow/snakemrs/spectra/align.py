@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemrs.spectra.hlsvd import remove_components
 from snakemrs.spins.axis import frequency_axis, time_axis, to_spectrum
 
 
@@ -51,6 +52,19 @@ def apply(fids: np.ndarray, alignment: Alignment, dwell_time: float) -> np.ndarr
     """Take the frequency and phase shifts of `alignment` off `fids` (transients, points)."""
     time = time_axis(fids.shape[-1], dwell_time)
     return fids * np.exp(-1j * (2 * np.pi * np.multiply.outer(alignment.frequency, time) + alignment.phase[:, None]))
+
+
+def _denoised(signal: np.ndarray, noise: float) -> np.ndarray:
+    """Weight each point of a signal in time by the share of it that is not noise (Wiener).
+
+    The derivative by frequency grows with time: without this the late noise of the reference would dominate it.
+    """
+    width = max(5, len(signal) // 64) | 1
+    power = np.convolve(np.abs(signal) ** 2, np.ones(width) / width, mode="same")
+    known = np.convolve(np.ones(len(signal)), np.ones(width) / width, mode="same")
+    power = power / known
+    weighted: np.ndarray = signal * np.clip(1 - 2 * noise**2 / np.maximum(power, 1e-300), 0, 1)
+    return weighted
 
 
 def _robust_scale(values: np.ndarray) -> float:
@@ -108,50 +122,40 @@ def _coarse(correlator: _Correlator) -> tuple[np.ndarray, np.ndarray]:
     return frequency, phase
 
 
-def align(
-    fids: np.ndarray,
-    dwell_time: float,
-    band: tuple[float, float],
-    noise: float,
-    max_shift: float = 30.0,
-    iterations: int = 12,
-    tolerance: float = 2e-3,
-) -> Alignment:
-    """Align transients.
+@dataclass
+class _State:
+    """Where the refinement stands; `counts` are the weights of transients in the reference."""
 
-    Parameters
-    ----------
-    fids : ndarray of complex, shape (transients, points)
-        Coils combined.
-    dwell_time : float
-        Seconds.
-    band : (float, float)
-        Frequencies used, Hz, in the sense of `snakemrs.spins.axis.frequency_axis`.
-    noise : float
-        Standard deviation of noise of one point of one transient in time (real and imaginary part each).
-    max_shift : float
-        Largest shift from the median, Hz.
-    iterations : int
-        At most so many Gauss–Newton steps.
-    tolerance : float
-        Hz; steps end when no transient that counts moves further.
-    """
+    frequency: np.ndarray
+    phase: np.ndarray
+    amplitude: np.ndarray
+    broadening: np.ndarray
+    misfit: np.ndarray
+    counts: np.ndarray
+
+
+def _refine(
+    fids: np.ndarray,
+    frequency: np.ndarray,
+    phase: np.ndarray,
+    dwell_time: float,
+    inside: np.ndarray,
+    noise: float,
+    iterations: int,
+    tolerance: float,
+    counts: np.ndarray | None = None,
+) -> _State:
+    """Gauss–Newton steps of all transients at once, from starts that are near; `inside` chooses spectral points."""
     transients, points = fids.shape
-    frequency_all = frequency_axis(points, dwell_time)
-    inside = (frequency_all >= band[0]) & (frequency_all <= band[1])
-    used = int(inside.sum())
-    none = np.zeros(transients)
-    if transients == 1:
-        return Alignment(none, none, none + 1, none, none + 1, none > 0, used)
     time = time_axis(points, dwell_time)
+    used = int(inside.sum())
     variance = max(2 * noise**2 * points, 1e-300)  # of a complex spectral point
-    frequency, phase = _coarse(_Correlator(to_spectrum(fids), frequency_all, band, 2 * max_shift))
+    counts = np.ones(transients) if counts is None else counts
     amplitude, broadening, misfit = np.ones(transients), np.zeros(transients), np.ones(transients)
-    counts = np.ones(transients)
     bins = np.ones(used)
     for _ in range(iterations):
         moved = fids * np.exp(-1j * (2 * np.pi * np.multiply.outer(frequency, time) + phase[:, None]))
-        reference = counts @ moved / counts.sum()
+        reference = _denoised(counts @ moved / counts.sum(), noise / np.sqrt(counts.sum() ** 2 / np.sum(counts**2)))
         target = to_spectrum(moved)[:, inside]
         base = to_spectrum(reference)[inside]
         slope = to_spectrum(2j * np.pi * time * reference)[inside]
@@ -185,10 +189,71 @@ def align(
             counts = np.ones(transients)
         if np.abs(step[counts > 0, 2]).max() < tolerance:
             break
+    return _State(frequency, phase, amplitude, broadening, misfit, counts)
+
+
+def align(
+    fids: np.ndarray,
+    dwell_time: float,
+    band: tuple[float, float],
+    noise: float,
+    max_shift: float = 30.0,
+    water: tuple[float, float] | None = None,
+    iterations: int = 12,
+    tolerance: float = 2e-3,
+) -> Alignment:
+    """Align transients.
+
+    Parameters
+    ----------
+    fids : ndarray of complex, shape (transients, points)
+        Coils combined.
+    dwell_time : float
+        Seconds.
+    band : (float, float)
+        Frequencies used, Hz, in the sense of `snakemrs.spins.axis.frequency_axis`.
+    noise : float
+        Standard deviation of noise of one point of one transient in time (real and imaginary part each).
+    max_shift : float
+        Largest shift from the median, Hz.
+    water : (float, float), optional
+        Frequencies of residual water, Hz: it is taken out of the signals that are compared, since its amplitude and
+        phase vary from transient to transient and its tails reach everywhere.
+    iterations : int
+        At most so many Gauss–Newton steps.
+    tolerance : float
+        Hz; steps end when no transient that counts moves further.
+    """
+    transients, points = fids.shape
+    frequency_all = frequency_axis(points, dwell_time)
+    inside = (frequency_all >= band[0]) & (frequency_all <= band[1])
+    used = int(inside.sum())
+    none = np.zeros(transients)
+    if transients == 1:
+        return Alignment(none, none, none + 1, none, none + 1, none > 0, used)
+    time = time_axis(points, dwell_time)
+    original = fids
+    if water is not None:
+        fids, _ = remove_components(fids, dwell_time, water)
+    frequency, phase = _coarse(_Correlator(to_spectrum(fids), frequency_all, band, 2 * max_shift))
+    if water is not None:
+        # Anew, with the drift taken off: now all transients share their components better.
+        turn = np.exp(-1j * (2 * np.pi * np.multiply.outer(frequency, time) + phase[:, None]))
+        fids = remove_components(original * turn, dwell_time, water)[0] * turn.conj()
+    state = _refine(fids, frequency, phase, dwell_time, inside, noise, iterations, tolerance)
+    typical = state.counts > 0.1
+    if water is not None and not typical.all() and typical.sum() > 3:
+        # Once more without those that were found to be spoilt.
+        turn = np.exp(-1j * (2 * np.pi * np.multiply.outer(state.frequency, time) + state.phase[:, None]))
+        fids = remove_components(original * turn, dwell_time, water, typical=typical)[0] * turn.conj()
+        state = _refine(
+            fids, state.frequency, state.phase, dwell_time, inside, noise, iterations, tolerance, state.counts
+        )
+    frequency, phase, counts = state.frequency, state.phase, state.counts
     # The reference lies where the weighted transients do on average: shifts are told from there.
     centre = np.average(frequency, weights=counts)
     frequency = frequency - centre
     turn = np.angle(np.sum(counts * np.exp(1j * phase)))
     phase = np.angle(np.exp(1j * (phase - turn)))
     at_limit = np.abs(frequency - np.median(frequency)) > max_shift
-    return Alignment(frequency, phase, amplitude, broadening, misfit, at_limit, used)
+    return Alignment(frequency, phase, state.amplitude, state.broadening, state.misfit, at_limit, used)

@@ -154,7 +154,7 @@ def coil_weights(
 def efficiency(weights: np.ndarray, best: CoilWeights) -> float:
     """Signal-to-noise ratio that `weights` (coils,) give, by that of `best`, for the signal `best` was found from."""
     noise = best.noise
-    # The signal of unit amplitude in each coil, from the optimal weights: w* is proportional to the inverse noise times s.
+    # The coils' signals follow from their optimal weights, which are the signals times the inverse of the noise.
     signal = noise @ best.weights.conj()
 
     def ratio(chosen: np.ndarray) -> float:

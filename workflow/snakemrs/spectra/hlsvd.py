@@ -73,6 +73,7 @@ def remove_components(
     band: tuple[float, float],
     order: int = 40,
     duration: float = 0.4,
+    typical: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     """Remove what resonates within a band of frequencies.
 
@@ -91,6 +92,9 @@ def remove_components(
     duration : float
         Seconds of signal from which the poles are found (512 to 2048 points): later there is noise only.
 
+    typical : ndarray of bool, shape (signals,), optional
+        Signals that the poles are found from; all by default. Spoilt ones would claim poles for themselves.
+
     Returns
     -------
     cleaned : ndarray, shape as `fids`
@@ -99,10 +103,10 @@ def remove_components(
     """
     half_width_limit = 0.25 * (band[1] - band[0])
     max_points = int(np.clip(round(duration / dwell_time), 512, 2048))
-    cleaned, removed = _remove_once(fids, dwell_time, band, order, max_points, None)
+    cleaned, removed = _remove_once(fids, dwell_time, band, order, max_points, None, typical)
     # What rings longer than the first pass could see: narrow components, found from the whole signal.
     more_points = min(4 * max_points, fids.shape[1])
-    cleaned, more = _remove_once(cleaned, dwell_time, band, max(order // 2, 5), more_points, half_width_limit)
+    cleaned, more = _remove_once(cleaned, dwell_time, band, max(order // 2, 5), more_points, half_width_limit, typical)
     return cleaned, removed + more
 
 
@@ -113,9 +117,10 @@ def _remove_once(
     order: int,
     points: int,
     widest: float | None,
+    typical: np.ndarray | None,
 ) -> tuple[np.ndarray, int]:
     """Remove the components of one model; `widest`: only those of at most this half width (Hz)."""
-    poles = signal_poles(_compress(fids, 6), order, points)
+    poles = signal_poles(_compress(fids if typical is None else fids[typical], 6), order, points)
     # A growing pole is noise; as the model it would explode at the end of the signal.
     poles = poles[(np.abs(poles) < 1 + 0.5 / fids.shape[1]) & (np.abs(poles) > 1e-3)]
     frequency = np.angle(poles) / (2 * np.pi * dwell_time)

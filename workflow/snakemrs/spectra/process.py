@@ -10,7 +10,7 @@ import numpy as np
 from snakemrs.errors import RequestError
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.spectra import align as registration
-from snakemrs.spectra import checks, coils, eddy, hlsvd, quality, timing
+from snakemrs.spectra import checks, coils, cycling, eddy, hlsvd, quality, timing
 from snakemrs.spectra.frames import Event
 from snakemrs.spectra.measure import DETECTED, Figures, Scale, measure, without_dominant_water
 from snakemrs.spectra.outliers import Outliers, find_outliers
@@ -135,14 +135,16 @@ def correct(svs: NiftiMrs, water: NiftiMrs | None = None, settings: SpectraSetti
         if corrected_by_water:
             shift -= trace_frequency(trace.mean, dwell, mhz)
 
-    band = quality.band_of(settings.align_range, mhz)
     alignment = registration.align(
         fids,
         dwell,
-        (band[0] + shift, band[1] + shift),
+        _moved(settings.align_range, mhz, shift),
         noise,
         settings.align_max_shift,
+        water=_moved(settings.water_range, mhz, shift),
     )
+    if settings.edited == "refuse":
+        _refuse_cycled(svs, fids, alignment, noise, scale, shift)
     if settings.align and transients > 1:
         fids = registration.apply(fids, alignment, dwell)
         steps.append(
@@ -171,7 +173,8 @@ def correct(svs: NiftiMrs, water: NiftiMrs | None = None, settings: SpectraSetti
     fids = _place(fids, found.weights, water_mean, corrected_by_water, scale, settings, has_naa, shift, steps, notes)
     if settings.remove_water:
         cut = quality.band_of(settings.water_range, mhz)
-        fids, removed = hlsvd.remove_components(fids, dwell, cut, settings.water_components)
+        typical = found.weights > 0.5 * found.weights.max()
+        fids, removed = hlsvd.remove_components(fids, dwell, cut, settings.water_components, typical=typical)
         steps.append(
             (
                 "Residual water removal",
@@ -228,6 +231,36 @@ def check_timing(svs: NiftiMrs, events: list[Event], settings: SpectraSettings) 
         )
 
 
+def _moved(ppm: tuple[float, float], mhz: float, shift: float) -> tuple[float, float]:
+    """Give the frequencies (Hz) of a range of chemical shifts in a spectrum that lies `shift` Hz too high."""
+    low, high = quality.band_of(ppm, mhz)
+    return low + shift, high + shift
+
+
+def _refuse_cycled(
+    svs: NiftiMrs, fids: np.ndarray, alignment: registration.Alignment, noise: float, scale: Scale, shift: float
+) -> None:
+    """Refuse transients that alternate between conditions."""
+    if len(fids) < 8:
+        return
+    dwell, mhz = scale.dwell_time, scale.spectrometer_frequency
+    if cycling.is_metabolite_cycled(fids, alignment):
+        raise svs.error(
+            "these look like metabolite-cycled data, which must not be averaged as plain transients",
+            found="metabolites that change their sign from transient to transient while water does not",
+            remedy="subtract alternate transients first, or set spectra.edited to accept",
+        )
+    aligned = registration.apply(fids, alignment, dwell)
+    cleaned, _ = hlsvd.remove_components(aligned, dwell, _moved((4.25, 5.05), mhz, shift))
+    share = cycling.edited_share(cleaned, dwell, _moved((1.8, 3.4), mhz, shift), noise)
+    if share > 0.35:
+        raise svs.error(
+            "these look like difference-edited data, which must not be averaged as plain transients",
+            found=f"interleaved transients that differ by {100 * share:.0f} % of the highest peak",
+            remedy="extract one condition first, or set spectra.edited to accept",
+        )
+
+
 def trace_frequency(water: np.ndarray, dwell_time: float, spectrometer_frequency: float) -> float:
     """Frequency (Hz) of the highest point of water."""
     reach = 1.5 * spectrometer_frequency
@@ -259,8 +292,8 @@ def combine_coils(
     if settings.coil_weights == "water" and water_signals is None:
         raise svs.error("coil weights by water need a water reference", remedy="set spectra.coil_weights to auto")
     covariance = coils.noise_covariance(signals, scale.dwell_time, scale.keep_out)
-    low, high = settings.align_range
-    band = quality.band_of((low - 0.2, high + 0.2), scale.spectrometer_frequency)
+    # Away from water and lipid, which come with coil profiles of their own.
+    band = quality.band_of((1.8, 3.5), scale.spectrometer_frequency)
     found = by_signal = coils.coil_weights(signals, covariance, scale.dwell_time, band)
     source = "the metabolite signal"
     if water_signals is not None and settings.coil_weights != "metabolite":

@@ -17,7 +17,7 @@ class SpectraSettings(Settings):
 
     align: bool = True
     """Whether transients are aligned in frequency and phase before they are averaged."""
-    align_range: tuple[float, float] = (1.8, 4.2)
+    align_range: tuple[float, float] = (0.5, 4.2)
     """Chemical shifts whose signal the alignment uses, ppm (lower, upper)."""
     align_max_shift: float = Field(default=30.0, gt=0)
     """Largest frequency shift of a transient that the alignment looks for, Hz."""
