@@ -55,6 +55,7 @@ def mrsinmrs(evidence: Evidence) -> list[Row]:
     suppression = several(header("WaterSuppressionTechnique") or header("WaterSuppression"))
     shim = several(header("ShimmingMethod") or header("Shim"))
     naa, water_width = (mean_and_sd(evidence.quality, f"line_width_{name}") for name in ("naa", "water"))
+    sites = several(header("BodyPartDetails")) or ", ".join(evidence.sites)
     where, spread = "label of the scans", "quality tables, mean ± SD"
     reference = _joined(
         f"{len(water)} of {len(evidence.spectra)} spectra" if water else None,
@@ -71,7 +72,7 @@ def mrsinmrs(evidence: Evidence) -> list[Row]:
         _row(hardware, "d. RF coils", _joined(*coil), "header"),
         _row(hardware, "e. Additional hardware", None, ""),
         _row(acquired, "a. Pulse sequence", sequence, "header"),
-        _row(acquired, "b. Volume of interest: location", ", ".join(evidence.sites) or several(header("BodyPartDetails")), where),
+        _row(acquired, "b. Volume of interest: location", sites, where),
         _row(acquired, "c. Nominal volume of interest", f"{sizes} mm" if sizes else None, "header"),
         _row(acquired, "d. TE", span(header("EchoTime"), "ms", 1e3), "header"),
         _row(acquired, "d. TR", span(header("RepetitionTime"), "ms", 1e3), "header"),

@@ -136,8 +136,9 @@ def preprocessing(evidence: Evidence) -> Sentences:
         )
     order = ["coil", "eddy", "aligned", "outlying", "averaged", "frequency axis", "residual"]
     done.sort(key=lambda text: next((n for n, word in enumerate(order) if word in text), len(order)))
+    programs = several(evidence.programs) or "SnakeMRS"
     text = [
-        f"Spectra were preprocessed with {several(evidence.programs) or 'SnakeMRS'} in the order of the consensus [@near2021]"
+        f"Spectra were preprocessed with {programs} in the order of the consensus [@near2021]"
         + (": " + "; ".join(done) if done else "")
         + "."
     ]
@@ -240,8 +241,8 @@ def fitting(evidence: Evidence) -> Sentences:
     if settings.get("soft_priors"):
         text.append("Weakly determined metabolites had soft priors on their ratio to total creatine.")
     text.append(
-        "Uncertainty is the Cramér–Rao bound of the full model [@cavassila2001]; no value was left out for its relative "
-        "bound alone [@kreis2016]."
+        "Uncertainty is the Cramér–Rao bound of the full model [@cavassila2001]; no value was left out for its "
+        "relative bound alone [@kreis2016]."
     )
     doubtful = sum(
         any(isinstance(f, Mapping) and f.get("status") not in (None, "ok") for f in fit.get("frames", []))
@@ -271,8 +272,8 @@ def quantification(evidence: Evidence) -> Sentences:
         text.append(
             f"Concentrations ({' and '.join(units)}) were computed from the water reference with tissue fractions, CSF "
             "as mole fraction of water, and relaxation of water and metabolites [@near2021; @gasparovic2006]; sets of "
-            f"constants: water “{settings.get('water_set')}”, metabolites “{settings.get('metabolite_set')}”, water content "
-            f"“{settings.get('content_set')}”."
+            f"constants: water “{settings.get('water_set')}”, metabolites “{settings.get('metabolite_set')}”, water "
+            f"content “{settings.get('content_set')}”."
         )
     missing = [note for t in evidence.concentrations for note in t.notes()]
     if missing:
