@@ -24,7 +24,7 @@ rule ingest:
         settings=targets.settings("ingest"),
         version=targets.version("ingest"),
     shell:
-        "snakemrs ingest --convert {params.path:q} {output.image:q}"
+        "snakemrs ingest --convert {params.path:q} {output.image:q} --no-reference"
         " --participant {params.participant} --settings {params.settings:q} > {log:q} 2>&1"
 
 

@@ -17,9 +17,16 @@ import click
     metavar="RAW OUT",
     help="Raw file (or DICOM folder) and the BIDS image to make of it; again for more.",
 )
+@click.option(
+    "--no-reference",
+    is_flag=True,
+    help="Leave out a water reference inside RAW that is not itself asked for as an OUT.",
+)
 @click.option("--participant", default=None, metavar="LABEL", help="Participant, for messages.")
 @click.option("--settings", default=None, metavar="S", help="JSON text or file with the section `ingest`.")
-def ingest(pairs: tuple[tuple[Path, Path], ...], participant: str | None, settings: str | None) -> None:
+def ingest(
+    pairs: tuple[tuple[Path, Path], ...], no_reference: bool, participant: str | None, settings: str | None
+) -> None:
     """Convert raw scanner files to BIDS: NIfTI-MRS or T1w with complete sidecars and nothing personal.
 
     OUT ends in _svs.nii.gz, _mrsref.nii.gz or _T1w.nii.gz. A water reference inside the raw file is written beside. All
@@ -35,5 +42,5 @@ def ingest(pairs: tuple[tuple[Path, Path], ...], participant: str | None, settin
     from snakemrs.study.settings.ingest import IngestSettings
 
     chosen = load_settings(IngestSettings, settings)
-    for line in convert_all(list(pairs), chosen, participant):
+    for line in convert_all(list(pairs), chosen, participant, reference=not no_reference):
         click.echo(line)

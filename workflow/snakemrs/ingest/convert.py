@@ -70,8 +70,24 @@ def entity(out: Path, name: str) -> str | None:
     return match.group(1) if match else None
 
 
-def convert_all(pairs: list[tuple[Path, Path]], settings: IngestSettings, participant: str | None = None) -> list[str]:
+def convert_all(
+    pairs: list[tuple[Path, Path]],
+    settings: IngestSettings,
+    participant: str | None = None,
+    *,
+    reference: bool = True,
+) -> list[str]:
     """Convert every pair of raw file and output; write nothing unless all could be converted.
+
+    Parameters
+    ----------
+    pairs : list of (Path, Path)
+        Raw file and output.
+    settings : IngestSettings
+    participant : str, optional
+        For messages.
+    reference : bool
+        Write water references inside raw files beside, too.
 
     Returns
     -------
@@ -88,7 +104,8 @@ def convert_all(pairs: list[tuple[Path, Path]], settings: IngestSettings, partic
     for raw_path, out in pairs:
         for product in convert(raw_path, out, settings, participant):
             # A water reference inside the metabolite file does not replace one that was asked for by name.
-            if product.out in taken or (product.out != out and any(product.out == other for _, other in pairs)):
+            beside = product.out != out
+            if product.out in taken or (beside and (not reference or any(product.out == other for _, other in pairs))):
                 continue
             taken.add(product.out)
             products.append(product)
@@ -198,7 +215,7 @@ def _product(
     suppressed = is_suppressed(
         water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency)
     )
-    times = transient_times(raw, rows) if suffix == raw.kind or rows == raw.transients else None
+    times = transient_times(raw, rows) or bids.acquisition_times(image.header)
     header = bids.header_extension(image, raw, timing, transients, suppressed, times)
     clean = nifti_mrs.NiftiMrs(image.data, image.affine, image.dwell_time, header, out)
     content = bids.bids_sidecar(clean, raw, settings, entity(out, "voi"), timing.notes)

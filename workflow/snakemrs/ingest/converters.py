@@ -109,6 +109,12 @@ def _philips_frames(raw: RawFile, folder: Path, settings: IngestSettings, partic
 
     source = pydicom.dcmread(raw.files[0])
     source.WaterReferencedPhaseCorrection = "NO"
+    # spec2nii reads these and dies on files that were made anonymous; none of them goes into the result.
+    for key in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientPosition", "ProtocolName"):
+        setattr(source, key, "O" if key == "PatientSex" else "HFS" if key == "PatientPosition" else "none")
+    for key in ("PatientWeight", "DeviceSerialNumber", "InstitutionName", "InstitutionAddress", "PulseSequenceName"):
+        if key not in source:
+            setattr(source, key, "0")
     source.save_as(folder / "raw.dcm")
     made = spec2nii(raw, folder, settings, participant, format="philips_dcm", in_files=["raw.dcm"], tag="DIM_DYN")
     whole = made["converted"]

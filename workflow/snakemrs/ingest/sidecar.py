@@ -109,7 +109,6 @@ def header_extension(
         if number is not None and (key == "TxOffset" or number > 0):
             header[key] = number
     header["NumberOfTransients"] = transients
-    header["AcquisitionTimes"] = times
     header["SequenceName"] = raw.sequence
     header["WaterSuppressed"] = water_suppressed
     header["Manufacturer"] = vendor_of(raw.vendor) or vendor_of(old.get("Manufacturer"))
@@ -122,10 +121,23 @@ def header_extension(
         tag = old.get(f"dim_{n}")
         if tag is not None and image.data.ndim >= n and re.fullmatch(r"DIM_[A-Z0-9_]{1,20}", str(tag)):
             header[f"dim_{n}"] = tag
+            if tag == "DIM_DYN" and times is not None and len(times) == image.data.shape[n - 1]:
+                header[f"dim_{n}_header"] = {"AcquisitionStartTime": times}
     steps = [_allowed_step(step) for step in old.get("ProcessingApplied", []) if isinstance(step, dict)]
     if steps:
         header["ProcessingApplied"] = steps
     return {key: value for key, value in header.items() if value is not None}
+
+
+def acquisition_times(header: dict[str, Any]) -> list[float] | None:
+    """Give the time of each transient (s after the first) that the header of the dynamic dimension holds."""
+    for n in (5, 6, 7):
+        extra = header.get(f"dim_{n}_header")
+        if header.get(f"dim_{n}") == "DIM_DYN" and isinstance(extra, dict):
+            times = extra.get("AcquisitionStartTime")
+            if isinstance(times, list) and all(isinstance(t, int | float) for t in times):
+                return times
+    return None
 
 
 def _allowed_step(step: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +185,7 @@ def bids_sidecar(
         "SpectralWidth": image.bandwidth,
         "NumberOfSpectralPoints": image.points,
         "NumberOfTransients": header["NumberOfTransients"],
-        "AcquisitionTimes": header.get("AcquisitionTimes"),
+        "AcquisitionTimes": acquisition_times(header),
         "PulseSequenceType": raw.sequence,
         "EchoTime": header["EchoTime"],
         "RepetitionTime": header.get("RepetitionTime"),

@@ -23,10 +23,7 @@ from snakemrs.io.atomic import replacing
 EXTENSION_CODE = 44
 
 #: Keys of the header that the standard does not define, and what they say.
-OWN_KEYS = {
-    "NumberOfTransients": "Number of transients that the data hold or are the mean of.",
-    "AcquisitionTimes": "Time of each transient along DIM_DYN after the first, seconds.",
-}
+OWN_KEYS = {"NumberOfTransients": "Number of transients that the data hold or are the mean of."}
 
 
 @dataclass(frozen=True)

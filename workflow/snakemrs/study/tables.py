@@ -107,7 +107,7 @@ def read_scans(path: Path) -> list[Scan]:
     _check_columns(rows, path, SCAN_COLUMNS, ("path", "participant", "session", "suffix"))
     scans: list[Scan] = []
     lines: dict[tuple[str, str], int] = {}
-    paths: dict[str, int] = {}
+    paths: dict[tuple[str, bool], int] = {}
     for line, row in enumerate(rows, start=2):
         cells = {key: value for key, value in row.items() if value not in ("", MISSING)}
         for key, prefix in (("participant", "sub-"), ("session", "ses-")):
@@ -130,9 +130,11 @@ def read_scans(path: Path) -> list[Scan]:
                 remedy=remedy,
             ) from None
         name = (scan.stem, scan.suffix)
-        if scan.path in paths:
+        # A raw file may hold a spectrum and its water reference (GE, DATA/LIST, XA), and then stands in two rows.
+        place = (scan.path, scan.suffix == "mrsref")
+        if place in paths:
             raise RequestError(
-                "a file is listed twice", file=path, line=line, found=f"{scan.path}, also in line {paths[scan.path]}"
+                "a file is listed twice", file=path, line=line, found=f"{scan.path}, also in line {paths[place]}"
             )
         if name in lines:
             what = "two water references for one spectrum" if scan.suffix == "mrsref" else "two scans of one name"
@@ -145,7 +147,7 @@ def read_scans(path: Path) -> list[Scan]:
                 expected="one",
                 remedy="tell them apart by `acq`, `voi` or `run`, or remove one",
             )
-        paths[scan.path] = lines[name] = line
+        paths[place] = lines[name] = line
         scans.append(scan)
     for scan in scans:
         if scan.suffix == "svs":

@@ -83,7 +83,7 @@ def _protocol(stream: BinaryIO, start: int, path: Path) -> tuple[str, int]:
 
 def _ascconv(text: str, key: str) -> str | None:
     """Give a value of the protocol's plain lines (``alTE[0] = 30000``), else of its XProtocol parameters."""
-    match = re.search(rf"^\s*{re.escape(key)}\s*=\s*(.+?)\s*$", text, flags=re.MULTILINE)
+    match = re.search(rf"(?<![\w.\]]){re.escape(key)}[ \t]*=[ \t]*(.+?)\s*$", text, flags=re.MULTILINE)
     return match.group(1).strip('" ') if match else None
 
 
