@@ -44,13 +44,11 @@ def test_molality_and_molarity_by_hand():
     #   = 0.2539154 + 0.1416906 + 0.0372696 = 0.4328756
     seen = 0.4290 * 0.5918773 + 0.2275 * 0.6228158 + 0.0970 * 0.3842229
     assert seen == pytest.approx(0.4328756, abs=1e-6)
-    # molality: 2.0e-4 * (0.4328756/0.7535) / (0.6858985 * (1 - 0.0970/0.7535)) * 55510 mmol/kg
-    #   = 2.0e-4 * 0.5744865 / (0.6858985 * 0.8712674) * 55510 = 10.672465
-    by_hand = 2.0e-4 * (seen / 0.7535) / (0.6858985 * (0.6565 / 0.7535)) * 55510
-    assert molality(2.0e-4, FRACTIONS, CONTENT, LEFT, metabolite_left, 55.51) == pytest.approx(by_hand, rel=1e-6)
-    # molarity: 2.0e-4 * 0.4328756 / (0.6858985 * 0.90) * 55510 mmol/l
-    by_hand = 2.0e-4 * seen / (0.6858985 * 0.90) * 55510
-    assert molarity(2.0e-4, FRACTIONS, CONTENT, LEFT, metabolite_left, 55.51) == pytest.approx(by_hand, rel=1e-6)
+    # molality: 2.0e-4 * (0.4328756 / 0.7535) / (0.6858981 * 0.6565 / 0.7535) * 55510 mmol/kg
+    #   = 2.0e-4 * 0.5744865 / (0.6858981 * 0.8712674) * 55510 = 2.0e-4 * 0.9613217 * 55510 = 10.6726
+    assert molality(2.0e-4, FRACTIONS, CONTENT, LEFT, metabolite_left, 55.51) == pytest.approx(10.672593, rel=1e-6)
+    # molarity: 2.0e-4 * 0.4328756 / (0.6858981 * (0.55 + 0.35)) * 55510 mmol/l = 2.0e-4 * 0.7012307 * 55510 = 7.78506
+    assert molarity(2.0e-4, FRACTIONS, CONTENT, LEFT, metabolite_left, 55.51) == pytest.approx(7.7850637, rel=1e-6)
 
 
 def test_volume_fraction_in_place_of_mole_fraction_is_the_known_mistake():

@@ -276,7 +276,7 @@ EFFECT_COLUMNS = ["metabolite", "quantity", "constant", "sd_percent", "change_pe
 def dictionary(columns: list[str], notes: list[str]) -> dict[str, Any]:
     """Describe the columns of the table of concentrations."""
     known: dict[str, dict[str, str]] = {
-        "frame": {"Description": "Frame, counted from 0"},
+        "frame": {"Description": "Frame, as in the table of amplitudes"},
         "onset": {"Description": "Start of the frame", "Units": "s"},
         "duration": {"Description": "Length of the frame", "Units": "s"},
         "metabolite": {"Description": "Metabolite, or sum of metabolites"},
@@ -309,7 +309,7 @@ def dictionary(columns: list[str], notes: list[str]) -> dict[str, Any]:
 def part_dictionary() -> dict[str, Any]:
     """Describe the columns of the table of uncertainty."""
     return {
-        "frame": {"Description": "Frame, counted from 0"},
+        "frame": {"Description": "Frame, as in the table of amplitudes"},
         "metabolite": {"Description": "Metabolite, or sum of metabolites"},
         "quantity": {"Description": "molar, molal, uncorrected or alpha_corrected"},
         "value": {"Description": "Value of the quantity", "Units": "mmol/l or mmol/kg"},
