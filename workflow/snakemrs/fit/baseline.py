@@ -8,6 +8,9 @@ import numpy as np
 
 from snakemrs.fit.engine import Engine, State
 
+TOLERANCE = 1.0
+"""Difference of the criterion (minus twice a log likelihood) that is not worth a more flexible baseline."""
+
 
 def damping_for(roughness: np.ndarray, effective: float) -> np.ndarray:
     """Damping 1/(1 + λ·roughness) of the functions with `effective` parameters in all (λ found by bisection).
@@ -38,6 +41,8 @@ def choose_stiffness(engine: Engine, state: State, dampings: list[np.ndarray]) -
     with the amplitudes that are not zero, its evidence is ``χ² + Σ log(1/(1 − damping)) + log|G|`` (Wahba 1985;
     Wood 2011), to be minimised: χ² with the baseline eliminated, G the normal matrix of the amplitudes.
 
+    The stiffest is taken whose criterion is within `TOLERANCE` of the least: flexibility must earn its place.
+
     Returns
     -------
     best : int
@@ -53,7 +58,8 @@ def choose_stiffness(engine: Engine, state: State, dampings: list[np.ndarray]) -
         rough = damping < 1.0
         criterion.append(at.cost - float(np.sum(np.log1p(-damping[rough]))) + float(log_gram))
     engine.damping = saved
-    return int(np.argmin(criterion)), np.array(criterion)
+    values = np.array(criterion)
+    return int(np.flatnonzero(values <= values.min() + TOLERANCE)[0]), values
 
 
 def with_damping(engine: Engine, damping: np.ndarray) -> Engine:

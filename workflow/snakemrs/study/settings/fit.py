@@ -12,8 +12,9 @@ from snakemrs.study.settings import Settings
 class FitSettings(Settings):
     """Settings of the stage fit (section ``fit`` of study.yaml)."""
 
-    window: tuple[float, float] = (0.2, 4.2)
-    """Part of the spectrum that is fitted, ppm, lower and upper end."""
+    window: tuple[float, float] = (-1.0, 4.2)
+    """Part of the spectrum that is fitted, ppm, lower and upper end. The part below 0.4 ppm, without signal, holds the
+    level of the baseline and of the first point of the time signal."""
 
     max_shift: float = Field(0.3, gt=0, le=0.6)
     """Largest shift of the whole spectrum that the search for a start considers, ppm."""
