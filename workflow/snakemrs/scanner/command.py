@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-VENDORS = ("philips",)
+VENDORS = ("philips", "philips-list", "siemens", "ge")
 PRESETS = ("realistic", "null", "large", "drift-only", "bold-only")
 
 
@@ -16,12 +16,16 @@ PRESETS = ("realistic", "null", "large", "drift-only", "bold-only")
 @click.option("--preset", type=click.Choice(PRESETS), default="realistic", show_default=True, help="What is true.")
 @click.option("--participants", type=click.IntRange(1, 9999), default=4, show_default=True, help="How many people.")
 @click.option("--sessions", type=click.IntRange(1, 9), default=2, show_default=True, help="Sessions of each.")
+@click.option("--transients", type=click.IntRange(1), help="Of a session [default: of the vendor; a multiple of 8].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same bytes.")
-def simulate(study: Path, vendor: str, preset: str, participants: int, sessions: int, seed: int) -> None:
+def simulate(
+    study: Path, vendor: str, preset: str, participants: int, sessions: int, transients: int | None, seed: int
+) -> None:
     """Write a virtual study to STUDY as a scanner would, with its truth.
 
     A crossover trial of ketamine after placebo or naltrexone: raw spectra transient by transient with water
     references, T1w images, masked conditions, MADRS scores; and truth/, which the pipeline never reads.
+    Philips SDAT/SPAR (philips) and DATA/LIST (philips-list, 8 coils), Siemens twix (32 coils), GE P-files (8 coils).
 
     \b
     Example:
@@ -30,6 +34,6 @@ def simulate(study: Path, vendor: str, preset: str, participants: int, sessions:
     """
     from snakemrs.scanner.study import write_study
 
-    write_study(study, vendor, preset, participants, sessions, seed, lambda text: click.echo(f"  {text}"))
+    write_study(study, vendor, preset, participants, sessions, seed, transients, lambda text: click.echo(f"  {text}"))
     click.echo(f"{study}: {participants} participants × {sessions} sessions, preset {preset}, {vendor}")
     click.echo(f"What is true stands in {study / 'truth'}; `snakemrs run {study}` does not read it.")

@@ -75,6 +75,7 @@ class Protocol(BaseModel):
     baseline_duration: float
     infusion_duration: float
     frame_duration: float
+    coils: int
     water_transients: int
     voxel_size_mm: tuple[float, float, float]
     voxel_centre_mni_mm: tuple[float, float, float]
@@ -84,6 +85,25 @@ class Protocol(BaseModel):
     def transients(self) -> int:
         """Number of transients of a session."""
         return round((self.baseline_duration + self.infusion_duration) / self.repetition_time)
+
+    def resized(self, transients: int) -> Protocol:
+        """The same session with fewer or more transients: all durations in proportion, TR as it is.
+
+        Raises
+        ------
+        RequestError
+            If `transients` is no multiple of the frames of a session.
+        """
+        frames = round((self.baseline_duration + self.infusion_duration) / self.frame_duration)
+        if transients % frames or transients < 2 * frames:
+            raise RequestError(
+                "so many transients do not make whole frames",
+                found=transients,
+                expected=f"a multiple of {frames} ({frames} frames a session), at least {2 * frames}",
+            )
+        ratio = transients / self.transients
+        durations = ("baseline_duration", "infusion_duration", "frame_duration")
+        return self.model_copy(update={name: getattr(self, name) * ratio for name in durations})
 
 
 def preset_names() -> tuple[str, ...]:
@@ -110,6 +130,29 @@ def load_preset(name: str) -> Preset:
     return Preset(name=name, **{**presets["realistic"], **presets[name]})
 
 
-def load_protocol() -> Protocol:
-    """Give the protocol of the virtual scan."""
-    return Protocol(**constants("scanner")["protocol"])
+def vendor_names() -> tuple[str, ...]:
+    """Names of the vendors."""
+    return tuple(constants("scanner")["vendors"])
+
+
+def load_protocol(vendor: str = "philips", transients: int | None = None) -> Protocol:
+    """Give the protocol of the virtual scan as a vendor's scanner runs it.
+
+    Parameters
+    ----------
+    vendor : str
+    transients : int, optional
+        Of a session; the vendor's default where not given.
+
+    Raises
+    ------
+    RequestError
+        For an unknown vendor or an impossible number of transients.
+    """
+    table = constants("scanner")
+    if vendor not in table["vendors"]:
+        raise RequestError(f"there is no vendor '{vendor}'", expected=", ".join(table["vendors"]))
+    own = dict(table["vendors"][vendor])
+    count = own.pop("transients") if transients is None else transients
+    own.pop("transients", None)
+    return Protocol(**{**table["protocol"], **own}).resized(count)

@@ -46,7 +46,14 @@ class Plan:
 
 
 def write_study(
-    study: Path, vendor: str, preset: str, participants: int, sessions: int, seed: int, say: Say = lambda text: None
+    study: Path,
+    vendor: str,
+    preset: str,
+    participants: int,
+    sessions: int,
+    seed: int,
+    transients: int | None = None,
+    say: Say = lambda text: None,
 ) -> None:
     """Write a virtual study.
 
@@ -61,6 +68,8 @@ def write_study(
     participants, sessions : int
     seed : int
         The same seed gives the same bytes.
+    transients : int, optional
+        Of a session, see `load_protocol`; the time constant of the rise of Glx shrinks with the session.
     say : callable
         Called with a line of progress.
 
@@ -71,7 +80,10 @@ def write_study(
     """
     if study.exists() and (not study.is_dir() or any(study.iterdir())):
         raise RequestError("the folder is not empty", file=study, remedy="name a folder that does not exist yet")
-    chosen, protocol = load_preset(preset), load_protocol()
+    full, protocol = load_protocol(), load_protocol(vendor, transients)
+    chosen = load_preset(preset)
+    ratio = protocol.infusion_duration / full.infusion_duration
+    chosen = chosen.model_copy(update={"rise_time_constant": chosen.rise_time_constant * ratio})
     cohort = draw_cohort(chosen, participants, seed, sessions)
     known = load_constants(field_strength(protocol.spectrometer_frequency))
     plan = Plan(study, vendor, chosen, protocol, seed, make_basis(protocol), known)
@@ -129,7 +141,7 @@ def _write_session(
     scan = Scan(made, protocol, box, personal, tuple(plan.basis.names))
     files, receive = write_raw(plan.vendor, raw, folder, scan, random(_RECEIVE))
     who = {"participant": person.label, "session": visit.session}
-    rows = [{"path": image.as_posix(), **who, "suffix": "T1w"}]
+    rows: list[dict[str, Any]] = [{"path": image.as_posix(), **who, "suffix": "T1w"}]
     rows += [
         {
             "path": path.as_posix(),

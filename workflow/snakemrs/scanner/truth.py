@@ -12,11 +12,11 @@ import numpy as np
 from snakemrs.io.atomic import replacing, write_json
 from snakemrs.io.tables import write_table
 from snakemrs.scanner.cohort import Cohort, Person, Visit
+from snakemrs.scanner.coils import Receive
 from snakemrs.scanner.head import Box, Head, Pose
 from snakemrs.scanner.personal import Personal
 from snakemrs.scanner.presets import Preset, Protocol
 from snakemrs.scanner.signal import Truth
-from snakemrs.scanner.vendors import Receive
 from snakemrs.study.resources import constants
 
 
@@ -155,7 +155,7 @@ def _write_concentrations(folder: Path, sessions: Sequence[SessionTruth], protoc
     rows = []
     for session in sessions:
         values, onset = session.transients.concentrations, session.transients.onset
-        values = {**values, **{name: sum(values[part] for part in parts) for name, parts in sums.items()}}
+        values = {**values, **{name: np.sum([values[part] for part in parts], axis=0) for name, parts in sums.items()}}
         gm, wm = session.tissue["gm"], session.tissue["wm"]
         water_per_litre = (gm * content["gm"] + wm * content["wm"]) / (gm + wm)
         end = onset[-1] + protocol.repetition_time

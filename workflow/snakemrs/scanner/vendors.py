@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from snakemrs.errors import RequestError
+from snakemrs.scanner.coils import Receive, draw_coils, receive, single
 from snakemrs.scanner.head import Box
 from snakemrs.scanner.personal import Personal
 from snakemrs.scanner.presets import Protocol
@@ -24,21 +25,6 @@ class Scan:
     box: Box
     personal: Personal
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Receive:
-    """What is true of the receive coils; empty where the scanner combined them.
-
-    Attributes
-    ----------
-    sensitivities : ndarray of complex, shape (coils,)
-    noise_covariance : ndarray of complex, shape (coils, coils)
-        Of the complex noise of one point (sum of both parts).
-    """
-
-    sensitivities: np.ndarray = field(default_factory=lambda: np.ones(1, complex))
-    noise_covariance: np.ndarray = field(default_factory=lambda: np.eye(1, dtype=complex))
 
 
 Writer = Callable[[Path, Path, Scan, np.random.Generator], tuple[dict[str, Path], Receive]]
@@ -58,10 +44,54 @@ def _philips(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -
         signal = add_noise(clean, noise, random)
         write_pair(raw / stem, signal, scan.protocol, scan.box, scan.personal, "PRESS_ACC", suffix == "mrsref")
         files[suffix] = stem.with_name(f"{name}.SDAT")
-    return files, Receive(noise_covariance=np.array([[2 * noise**2]], complex))
+    return files, single(noise)
 
 
-WRITERS: dict[str, Writer] = {"philips": _philips}
+def _philips_list(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -> tuple[dict[str, Path], Receive]:
+    from snakemrs.scanner.philips_list import write_list
+
+    coils = draw_coils(scan.protocol.coils, scan.signal.truth.noise, random)
+    metabolites = receive(scan.signal.metabolites, coils, random)
+    water = receive(scan.signal.water, coils, random)
+    noise = receive(np.zeros((1, scan.protocol.points), complex), coils, random)[0]
+    stem = folder / "PRESS_ACC_raw"
+    write_list(raw / stem, metabolites, water, noise, scan.protocol, scan.box, scan.personal, "PRESS_ACC")
+    # Its water is in the same file.
+    return {"svs": stem.with_name(f"{stem.name}.data")}, coils
+
+
+def _siemens(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -> tuple[dict[str, Path], Receive]:
+    from snakemrs.scanner.siemens import write_twix
+
+    coils = draw_coils(scan.protocol.coils, scan.signal.truth.noise, random)
+    files = {"svs": folder / "meas_MID00042_svs_se_acc.dat", "mrsref": folder / "meas_MID00041_svs_se_acc_wref.dat"}
+    signals = {"svs": scan.signal.metabolites, "mrsref": scan.signal.water}
+    for suffix, path in files.items():
+        received = receive(signals[suffix], coils, random)
+        name = "svs_se_acc" if suffix == "svs" else "svs_se_acc_wref"
+        start = 36000.0 if suffix == "svs" else 36000.0 - 100.0
+        write_twix(raw / path, received, scan.protocol, scan.box, scan.personal, name, start)
+    return files, coils
+
+
+def _ge(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -> tuple[dict[str, Path], Receive]:
+    from snakemrs.scanner.ge import write_pfile
+
+    coils = draw_coils(scan.protocol.coils, scan.signal.truth.noise, random)
+    metabolites = receive(scan.signal.metabolites, coils, random)
+    water = receive(scan.signal.water, coils, random)
+    path = folder / "P12345.7"
+    write_pfile(raw / path, metabolites, water, scan.protocol, scan.box, scan.personal)
+    # Its water is in the same file.
+    return {"svs": path}, coils
+
+
+WRITERS: dict[str, Writer] = {
+    "philips": _philips,
+    "philips-list": _philips_list,
+    "siemens": _siemens,
+    "ge": _ge,
+}
 
 
 def vendor_names() -> tuple[str, ...]:
