@@ -27,10 +27,8 @@ def constants(name: str) -> dict[str, Any]:
 
 
 @cache
-def image(name: str) -> str:
-    """Name of the container image of a tool family, from ``containers/images.lock.yaml``."""
-    import yaml
+def image(family: str) -> str:
+    """Name of the container image of a tool family (`snakemrs.study.images`)."""
+    from snakemrs.study.images import image_name
 
-    path = workflow_root() / "containers" / "images.lock.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return str(content["images"][name]["file"])
+    return image_name(family)
