@@ -1,8 +1,8 @@
 """Container images: what the lock promises, what was built on this machine, and which file a rule names.
 
-``containers/images.lock.yaml`` says what each image is made from. ``containers/build.py`` builds them into the folder of
-images and writes ``images.built.json`` there, with the SHA-256 of each file. That digest is part of the file's name, and
-so of the name in the rules: Snakemake sees another image as another software environment.
+``containers/images.lock.yaml`` says what each image is made from. ``containers/build.py`` builds them into the folder
+of images and writes ``images.built.json`` there, with the SHA-256 of each file. That digest is part of the file's name,
+and so of the name in the rules: Snakemake sees another image as another software environment.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ def code_digest() -> str:
 def image_name(family: str) -> str:
     """Image that a rule names; Snakemake's working directory is the study.
 
-    Where the study has links to images (`snakemrs run --containers` lays them), the link: its name holds the digest. Else
-    the file as built on this machine, else the name in the lock, which no file has: without containers nobody looks.
+    Where the study has links to images (`snakemrs run --containers` lays them), the link: its name holds the digest.
+    Else the file as built on this machine, else the name in the lock, which no file has: without containers nobody
+    looks.
     """
     chosen = LINKS / "images.json"
     if chosen.exists():
