@@ -52,9 +52,9 @@ def _wilson(k: int, n: int, z: float) -> tuple[float, float]:
 def paired_binary(first: Array, second: Array, sequence: Array | None = None, confidence: float = 0.95) -> PairedBinary:
     """Compare a binary outcome between two conditions within participants.
 
-    Interval by Newcombe 1998 (Stat Med 17:2635, method 10); mid-p by Fagerland et al. 2013 (BMC Med Res Methodol 13:91);
-    adjusted for the period by Mainland & Gart (Gart 1969, Biometrika 56:75): Fisher's exact test of which period was
-    preferred by the discordant participants of each sequence.
+    Interval by Newcombe 1998 (Stat Med 17:2635, method 10); mid-p by Fagerland et al. 2013 (BMC Med Res Methodol
+    13:91); adjusted for the period by Mainland & Gart (Gart 1969, Biometrika 56:75): Fisher's exact test of which
+    period was preferred by the discordant participants of each sequence.
 
     Parameters
     ----------

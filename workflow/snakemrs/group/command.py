@@ -85,3 +85,24 @@ def stats(
     if anova:
         write_anova(output.with_name(f"{output.stem}_anova.tsv"), model)
     click.echo(describe(model, anova=anova))
+
+
+@click.command()
+@click.option("--plan", type=click.Path(path_type=Path), required=True, help="The study's plan, work/plan.json.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder of the joined tables.")
+@click.option("--settings", help="Section `group` of study.yaml, as JSON text or a file.")
+def group(plan: Path, output: Path, settings: str | None) -> None:
+    """Join the tables of all sessions with the design and the clinical scores, and run the declared analyses.
+
+    \b
+    Example:
+        snakemrs group --plan STUDY/work/plan.json --output STUDY/derivatives/snakemrs/group
+
+    Participants without all sessions or scores are kept and named; nothing is left out in silence.
+    """
+    from snakemrs.group.run import run_group
+    from snakemrs.study.settings import load_settings
+    from snakemrs.study.settings.group import GroupSettings
+
+    for line in run_group(plan, output, load_settings(GroupSettings, settings)):
+        click.echo(line)

@@ -51,8 +51,8 @@ def check_masked(conditions: Iterable[str], column: str = "condition") -> None:
             f"the {column} tells the treatment, but the study is blinded",
             found=", ".join(telling),
             expected="masked codes such as A and B",
-            remedy="write codes in sessions.tsv and keep the key elsewhere (`snakemrs unblind` opens it at the end); in "
-            "an open study set group.design.blinded to false",
+            remedy="write codes in sessions.tsv and keep the key elsewhere (`snakemrs unblind` opens it at the end); "
+            "in an open study set group.design.blinded to false",
         )
 
 

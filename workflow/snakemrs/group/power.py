@@ -11,12 +11,15 @@ def power_of(effect: float, se: float, df: float, alpha: float = 0.05) -> float:
     """Power of a two-sided t test: P(|T| > t_crit), T noncentral t with effect / se."""
     critical = stats.t.ppf(1 - alpha / 2, df)
     shift = abs(effect) / se
-    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    found = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    # scipy's noncentral t gives up far in the tail, where the power is 1.
+    return found if np.isfinite(found) else 1.0
 
 
 def smallest_detectable(se: float, df: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest effect that is found with the given power."""
-    return float(se * brentq(lambda shift: power_of(shift, 1.0, df, alpha) - power, 1e-6, 100.0))
+    highest = 2 * float(stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) + 1
+    return float(se * brentq(lambda shift: power_of(shift, 1.0, df, alpha) - power, 1e-6, highest))
 
 
 def power_curve(

@@ -1,0 +1,442 @@
+"""The trial's analyses of the spectra, in one step from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snakemrs.errors import RequestError
+from snakemrs.group.assumptions import check_assumptions, lag_one, leave_one_out
+from snakemrs.group.crossover import PeriodDifferences, period_differences, session_change, two_by_two
+from snakemrs.group.mixed import MixedModel, fit_mixed
+from snakemrs.group.models import Adapted, Effect, adapt, effect_columns, fit_effect, terms_of, transform
+from snakemrs.group.multiplicity import benjamini_hochberg, hedges, holm
+from snakemrs.group.power import power_curve, smallest_detectable
+from snakemrs.group.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snakemrs.study.settings.group import GroupSettings
+
+
+def analysed_frames(frames: pd.DataFrame, settings: GroupSettings) -> pd.DataFrame:
+    """The frames of the primary analysis: baseline and active phase (all, where there are no phases)."""
+    if "phase" not in frames or frames["phase"].dropna().empty:
+        return frames
+    phases = [settings.design.baseline, settings.design.active]
+    return frames[frames["phase"].isin(phases)]
+
+
+def options(settings: GroupSettings) -> dict[str, Any]:
+    """Options of every model."""
+    return {"df": settings.df, "allow": settings.allow, "confidence": 1 - settings.alpha}
+
+
+def _counts(model: MixedModel) -> dict[str, int]:
+    people = model.data["participant"].nunique() if "participant" in model.data else 0
+    return {"n_participants": int(people), "n_rows": len(model.y)}
+
+
+def _row_of(effect: Effect) -> dict[str, Any]:
+    """Values of a row of results from an effect with one degree of freedom, or its F test."""
+    if effect.estimate is not None:
+        e = effect.estimate
+        return {
+            **_counts(effect.model),
+            "estimate": e.estimate,
+            "se": e.se,
+            "df": e.df,
+            "statistic": e.t,
+            "p": e.p,
+            "ci_low": e.ci_low,
+            "ci_high": e.ci_high,
+        }
+    test = dict(effect.model.anova()).get(effect.term)
+    if test is None:
+        return _counts(effect.model)
+    return {**_counts(effect.model), "df": test.den_df, "statistic": test.f, "p": test.p}
+
+
+def model_outcome(
+    results: Results,
+    frames: pd.DataFrame,
+    settings: GroupSettings,
+    outcome: str,
+    family: str,
+    analysis: str = "mixed model",
+) -> Effect | None:
+    """Fit the declared model to one outcome and add its effect."""
+    adapted = adapt(frames, outcome, settings.formula, settings.effect)
+    for note in adapted.notes:
+        results.say(analysis, "left out", note)
+    if adapted.formula is None:
+        return None
+    try:
+        effect = fit_effect(frames, adapted, **options(settings))
+    except RequestError as error:
+        if error.message.startswith("refused"):
+            raise
+        results.say(analysis, "left out", f"{outcome}: {error.message}")
+        return None
+    for warning in effect.model.warnings:
+        results.say(analysis, "warning", f"{outcome}: {warning}")
+    for text in effect.model.left_out:
+        results.say(analysis, "left out", f"{outcome}: participant {text}")
+    if adapted.effect:
+        said = "; ".join(effect.model.warnings) or None
+        results.add(analysis, outcome, family, effect.name or effect.term, **_row_of(effect), note=said)
+    return effect
+
+
+def outcomes_of(settings: GroupSettings) -> list[tuple[str, str]]:
+    """Give all declared outcomes with their family, each once."""
+    declared = settings.outcomes
+    listed = [(declared.primary, "primary")]
+    for family in ("secondary", "parts", "exploratory"):
+        listed += [(outcome, family) for outcome in getattr(declared, family)]
+    seen: dict[str, str] = {}
+    for outcome, family in listed:
+        seen.setdefault(outcome, family)
+    return list(seen.items())
+
+
+def session_values(frames: pd.DataFrame, settings: GroupSettings, outcome: str) -> pd.DataFrame:
+    """One number a session: the change from baseline, or where there are no phases the mean."""
+    table = frames.assign(value=transform(frames, outcome)).dropna(subset=["value"])
+    if "phase" in table and len(set(table["phase"].dropna())) > 1:
+        return session_change(table, "value", settings.design.baseline, settings.design.active)
+    keys = ["participant", "session"]
+    design = [c for c in ("condition", "period", "sex", "sequence") if c in table.columns]
+    table = table.groupby(keys, observed=True).agg({"value": "mean", **dict.fromkeys(design, "first")}).reset_index()
+    return table.rename(columns={"value": "change"})
+
+
+def summary_test(
+    results: Results, frames: pd.DataFrame, settings: GroupSettings, outcome: str, family: str
+) -> PeriodDifferences | None:
+    """Add the period-adjusted test of one number a session."""
+    table = session_values(frames, settings, outcome)
+    try:
+        if not {"condition", "period"} <= set(table.columns):
+            raise ValueError("the sessions have no condition and period")
+        data = period_differences(table, "change")
+        test = two_by_two(data, 1 - settings.alpha)
+    except ValueError as error:
+        results.say("2x2 test", "left out", f"{outcome}: {error}")
+        return None
+    if data.incomplete:
+        people = ", ".join(data.incomplete)
+        results.say("2x2 test", "left out", f"{outcome}: participants with one period only: {people}")
+    name = f"{data.conditions[1]} - {data.conditions[0]}"
+    shared = {"n_participants": test.n, "n_rows": 2 * test.n, "df": test.df}
+    results.add(
+        "2x2 test",
+        outcome,
+        family,
+        name,
+        estimate=test.estimate,
+        se=test.se,
+        statistic=test.t,
+        p=test.p,
+        ci_low=test.ci_low,
+        ci_high=test.ci_high,
+        **shared,
+    )
+    if family == "primary":
+        note = "shown, decides nothing: a pre-test for carry-over makes the type I error larger"
+        results.add("2x2 test", outcome, "design", "period", estimate=test.period_effect, p=test.period_p, **shared)
+        results.add(
+            "2x2 test",
+            outcome,
+            "design",
+            "carry-over",
+            estimate=test.carryover,
+            p=test.carryover_p,
+            note=note,
+            **shared,
+        )
+        d = test.t / np.sqrt(test.n)
+        g = d * hedges(test.df)
+        se = float(np.sqrt(1 / test.n + g**2 / (2 * test.n)))
+        results.add(
+            "effect size",
+            outcome,
+            family,
+            f"g_z, {name}",
+            estimate=g,
+            se=se,
+            n_participants=test.n,
+            note="standardised by the differences between conditions; Hedges' correction",
+        )
+    return data
+
+
+def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings, outcome: str) -> None:
+    """Test the time course of the active phase against baseline, by frame and by the regressor of the event."""
+    if "condition" not in frames or "phase" not in frames or len(set(frames["phase"].dropna())) < 2:
+        results.say("time course", "left out", f"{outcome}: sessions are not divided into phases")
+        return
+    rest = [":".join(t) for t in terms_of(settings.formula) if not {"condition", "phase"} & set(t)]
+    baseline = frames["phase"] == settings.design.baseline
+    if "time_bin" in frames:
+        course = frames.assign(time=np.where(baseline, "baseline", frames["time_bin"].astype(str)))
+        fixed = " + ".join(["condition*time", *rest])
+        adapted = adapt(course, outcome, fixed, "condition:time")
+        effect = _try(results, "time course", course, adapted, settings, reference={"time": "baseline"})
+        if effect is not None and adapted.effect == "condition:time":
+            results.add("time course", outcome, "secondary view", "condition:time (frames)", **_row_of(effect))
+            for name in effect_columns(effect.model, "condition:time"):
+                e = effect.model.estimate(name)
+                results.add(
+                    "time course",
+                    outcome,
+                    "by frame",
+                    name,
+                    estimate=e.estimate,
+                    se=e.se,
+                    df=e.df,
+                    statistic=e.t,
+                    p=e.p,
+                    ci_low=e.ci_low,
+                    ci_high=e.ci_high,
+                    **_counts(effect.model),
+                )
+    if "regressor" in frames and frames["regressor"].notna().any():
+        adapted = adapt(frames, outcome, " + ".join(["condition*regressor", *rest]), "condition:regressor")
+        effect = _try(results, "time course", frames, adapted, settings)
+        if effect is not None and adapted.effect == "condition:regressor":
+            tau = settings.design.time_constant / 60
+            note = f"1 - exp(-t / {tau:g} min) from the onset of the event"
+            results.add("time course", outcome, "secondary view", effect.name, **_row_of(effect), note=note)
+
+
+def _try(
+    results: Results, analysis: str, data: pd.DataFrame, adapted: Adapted, settings: GroupSettings, **more: Any
+) -> Effect | None:
+    for note in adapted.notes:
+        results.say(analysis, "left out", note)
+    if adapted.formula is None:
+        return None
+    try:
+        effect = fit_effect(data, adapted, **{**options(settings), **more})
+    except RequestError as error:
+        if error.message.startswith("refused"):
+            raise
+        results.say(analysis, "left out", f"{adapted.formula}: {error.message}")
+        return None
+    for warning in effect.model.warnings:
+        results.say(analysis, "warning", f"{adapted.formula}: {warning}")
+    return effect
+
+
+def by_sex(results: Results, frames: pd.DataFrame, settings: GroupSettings, outcome: str) -> None:
+    """Test whether the effect differs between women and men, and give it in each."""
+    parts = settings.effect.split(":")
+    rest = [":".join(t) for t in terms_of(settings.formula) if not {*parts, "sex"} & set(t)]
+    adapted = adapt(frames, outcome, " + ".join(["*".join([*parts, "sex"]), *rest]), ":".join([*parts, "sex"]))
+    if adapted.effect is None or "sex" not in adapted.effect:
+        results.say("by sex", "left out", f"{outcome}: there are not women and men under each condition")
+        return
+    effect = _try(results, "by sex", frames, adapted, settings)
+    if effect is None:
+        return
+    results.add("by sex", outcome, "secondary view", effect.name or effect.term, **_row_of(effect))
+    names = effect.model.design.names
+    base = effect_columns(effect.model, settings.effect)
+    third = effect_columns(effect.model, adapted.effect)
+    if len(base) != 1 or len(third) != 1:
+        return
+    levels = list(effect.model.data["sex"].cat.categories)
+    for level in levels:
+        row = np.zeros(len(names))
+        row[names.index(base[0])] = 1
+        if level != levels[0]:
+            row[names.index(third[0])] = 1
+        e = effect.model.combination(row, f"{base[0]}, sex {level}")
+        people = int((effect.model.data.drop_duplicates("participant")["sex"] == level).sum())
+        results.add(
+            "by sex",
+            outcome,
+            "secondary view",
+            e.term,
+            estimate=e.estimate,
+            se=e.se,
+            df=e.df,
+            statistic=e.t,
+            p=e.p,
+            ci_low=e.ci_low,
+            ci_high=e.ci_high,
+            n_participants=people,
+            n_rows=int((effect.model.data["sex"] == level).sum()),
+        )
+
+
+def describe_outcomes(results: Results, frames: pd.DataFrame, settings: GroupSettings) -> None:
+    """Table of means and standard deviations over participants, by condition and phase."""
+    columns = ("outcome", "condition", "phase", "n_participants", "n_sessions", "n_frames", "mean", "sd", "cv_percent")
+    by = [c for c in ("condition", "phase") if c in frames and frames[c].notna().any()]
+    rows: list[dict[str, Any]] = []
+    import re
+
+    for outcome, _ in outcomes_of(settings):
+        column = re.sub(r"^\w+\((.*)\)$", r"\1", outcome)
+        if column not in frames:
+            continue
+        for key, part in frames.groupby(by, observed=True, dropna=False) if by else [((), frames)]:
+            part = part.dropna(subset=[column])
+            means = part.groupby("participant", observed=True)[column].mean()
+            if means.empty:
+                continue
+            spread = float(means.std(ddof=1)) if len(means) > 1 else None
+            rows.append(
+                {
+                    "outcome": column,
+                    **dict(zip(by, key, strict=True)),
+                    "n_participants": len(means),
+                    "n_sessions": len(part.drop_duplicates(["participant", "session"])),
+                    "n_frames": len(part),
+                    "mean": float(means.mean()),
+                    "sd": spread,
+                    "cv_percent": 100 * spread / float(means.mean()) if spread is not None and means.mean() else None,
+                }
+            )
+    about = {
+        "outcome": {"Description": "Column of frames.tsv, untransformed"},
+        "condition": {"Description": "Masked code"},
+        "phase": {"Description": "Phase of the session"},
+        "n_participants": {"Description": "Participants"},
+        "n_sessions": {"Description": "Sessions"},
+        "n_frames": {"Description": "Frames"},
+        "mean": {"Description": "Mean over participants of their own mean"},
+        "sd": {"Description": "Standard deviation between participants"},
+        "cv_percent": {"Description": "Standard deviation between participants by mean", "Units": "percent"},
+    }
+    results.tables["summary"] = (rows, columns, about)
+
+
+def adjust_families(results: Results) -> None:
+    """Correct for the number of outcomes: Holm among the secondary, Benjamini-Hochberg among the exploratory ones."""
+    for family, method in (("secondary", holm), ("exploratory", benjamini_hochberg)):
+        for analyses in (("mixed model", "clinical"), ("2x2 test", "clinical 2x2 test")):
+            rows = [
+                row for row in results.rows if row["family"] == family and row["analysis"] in analyses and "p" in row
+            ]
+            if rows:
+                adjusted = method(np.array([float(row["p"]) for row in rows]))
+                for row, value in zip(rows, adjusted, strict=True):
+                    row["p_adjusted"] = float(value)
+
+
+def scrutinise(results: Results, frames: pd.DataFrame, settings: GroupSettings, effect: Effect) -> None:
+    """Assumptions, influence of single participants, power: of the primary model."""
+    outcome = settings.outcomes.primary
+    model = effect.model
+    rows = check_assumptions(model)
+    if "frame" in frames and len(model.formula.random) == 2:
+        order = frames.loc[model.data.index, "frame"].astype(float).to_numpy()
+        rho, pairs = lag_one(model, order)
+        rows.append(
+            {
+                "check": "correlation of neighbouring frames",
+                "value": rho,
+                "p": None,
+                "verdict": "pass" if abs(rho) < 0.3 else "look",
+                "meaning": f"{pairs} pairs; residuals of a fitted model are slightly negative. At 0.3 the type I error "
+                "of 5 % becomes 7.5 %: see the autoregressive model in the sensitivity analysis",
+            }
+        )
+    about = {
+        "check": {"Description": "What is checked"},
+        "value": {"Description": "Its statistic"},
+        "p": {"Description": "Probability of it where the assumption holds; below 0.01 it is marked"},
+        "verdict": {"Description": "pass, or look: a reason to look at the figure, no failure"},
+        "meaning": {"Description": "What passing means"},
+    }
+    results.tables["assumptions"] = (rows, ("check", "value", "p", "verdict", "meaning"), about)
+    if effect.estimate is None:
+        return
+    e = effect.estimate
+    people = _counts(model)["n_participants"]
+    if e.df > 2:
+        detectable = smallest_detectable(e.se, e.df, settings.power, settings.alpha)
+        results.add(
+            "power",
+            outcome,
+            "primary",
+            f"smallest effect found with {settings.power:.0%} power",
+            estimate=detectable,
+            se=e.se,
+            df=e.df,
+            n_participants=people,
+            note="from the standard error of this study; not from its effect",
+        )
+        sizes = sorted({people, *(n for n in (8, 12, 16, 20, 26, 32, 40, 60, 80, 120))})
+        reference = np.log(1.05) if outcome.startswith("log(") else detectable
+        table = [
+            {"n_participants": n, "power": p, "detectable": d}
+            for n, p, d in power_curve(float(reference), e.se, e.df, people, sizes, settings.alpha)
+        ]
+        what = "5 % (of the ratio)" if outcome.startswith("log(") else f"{detectable:.3g}"
+        notes = {
+            "n_participants": {"Description": "Participants with both periods, all else as in this study"},
+            "power": {"Description": f"Power to find an effect of {what}"},
+            "detectable": {"Description": "Smallest effect found with 80 % power, in units of the outcome"},
+        }
+        results.tables["power"] = (table, ("n_participants", "power", "detectable"), notes)
+    assert model.formula.text
+    influence = leave_one_out(frames, model.formula.text, effect.name, **options(settings))
+    notes = {
+        "participant": {"Description": "Left out"},
+        "estimate": {"Description": "Effect without this participant"},
+        "se": {"Description": "Standard error"},
+        "df": {"Description": "Degrees of freedom"},
+        "p": {"Description": "Two-sided probability"},
+        "ci_low": {"Description": "Lower end of the interval"},
+        "ci_high": {"Description": "Upper end of the interval"},
+    }
+    results.tables["influence"] = (influence, tuple(notes), notes)
+
+
+def analyse_spectra(frames: pd.DataFrame, settings: GroupSettings) -> tuple[Results, Effect | None]:
+    """Run all analyses of the spectra.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        A row a frame, or a spectrum where there are no frames: ``participant session`` and, where known, ``condition
+        period sequence sex phase frame time_bin regressor``, and columns of outcomes (``glx_tnaa``).
+
+    Returns
+    -------
+    results : Results
+    primary : Effect or None
+        The primary model; None where the data cannot answer it (the statements say why).
+
+    Notes
+    -----
+    `adjust_families` is called once the clinical analyses are added: they share the secondary family.
+    """
+    results = Results()
+    describe_outcomes(results, frames, settings)
+    used = analysed_frames(frames, settings)
+    primary: Effect | None = None
+    for outcome, family in outcomes_of(settings):
+        if transform(used, outcome).notna().sum() == 0:
+            results.say("mixed model", "left out", f"{outcome}: no value in any session")
+            continue
+        effect = model_outcome(results, used, settings, outcome, family)
+        if family == "primary":
+            primary = effect
+        if family in ("primary", "secondary", "parts"):
+            summary_test(results, used, settings, outcome, family)
+    outcome = settings.outcomes.primary
+    if primary is not None and primary.term:
+        time_course(results, used, settings, outcome)
+        by_sex(results, used, settings, outcome)
+        scrutinise(results, used, settings, primary)
+    return results, primary
+
+
+__all__ = ["adjust_families", "analyse_spectra", "analysed_frames", "fit_mixed", "session_values"]

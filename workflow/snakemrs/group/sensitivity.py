@@ -1,0 +1,315 @@
+"""The primary effect under every defensible choice: the specification curve.
+
+Simonsohn, Simmons & Nelson 2020 (Nat Hum Behav 4:1208). Each choice differs from the primary analysis in one thing.
+Choices at the level of tables are refitted here; those that change spectra (another segmentation, other constants,
+another stiffness of the baseline) come as further tables of frames (``group.sensitivity.tables``), which the workflow
+makes by running only the steps that differ.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snakemrs.errors import RequestError, SnakeMRSError
+from snakemrs.group.analyses import analysed_frames, options, session_values
+from snakemrs.group.collect import Joined
+from snakemrs.group.crossover import period_differences, sign_flip, two_by_two
+from snakemrs.group.models import Effect, adapt, fit_effect, transform
+from snakemrs.group.results import Results
+from snakemrs.io.tables import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snakemrs.study.settings.group import GroupSettings
+
+COLUMNS = {
+    "group": {"Description": "What is varied"},
+    "choice": {"Description": "The choice; all else is as in the primary analysis"},
+    "outcome": {"Description": "Outcome"},
+    "n_participants": {"Description": "Participants"},
+    "n_rows": {"Description": "Rows"},
+    "estimate": {"Description": "The primary effect, in units of the transformed outcome"},
+    "se": {"Description": "Standard error"},
+    "df": {"Description": "Degrees of freedom"},
+    "p": {"Description": "Two-sided probability under the null hypothesis"},
+    "ci_low": {"Description": "Lower end of the interval"},
+    "ci_high": {"Description": "Upper end of the interval"},
+    "same_sign": {"Description": "Whether the effect has the sign of the primary analysis"},
+    "agrees": {"Description": "Whether sign and verdict (p below alpha or not) are those of the primary analysis"},
+    "note": {"Description": "What the reader must know"},
+}
+
+
+class Curve:
+    """Collects the specifications of one study."""
+
+    def __init__(self, settings: GroupSettings, primary: Effect) -> None:
+        assert primary.estimate is not None
+        self.settings, self.primary = settings, primary
+        self.outcome = settings.outcomes.primary
+        self.rows: list[dict[str, Any]] = []
+        self.left_out: list[str] = []
+        reference = primary.estimate
+        self._sign, self._found = np.sign(reference.estimate), reference.p < settings.alpha
+
+    def add(self, group: str, choice: str, outcome: str | None = None, note: str | None = None, **values: Any) -> None:
+        """Add a specification."""
+        p, estimate = values.get("p"), values.get("estimate")
+        same = None if estimate is None or not np.isfinite(estimate) else bool(np.sign(estimate) == self._sign)
+        agrees = None if same is None or p is None else bool(same and (p < self.settings.alpha) == self._found)
+        self.rows.append(
+            {
+                "group": group,
+                "choice": choice,
+                "outcome": outcome or self.outcome,
+                "same_sign": same,
+                "agrees": agrees,
+                "note": note,
+                **values,
+            }
+        )
+
+    def fit(
+        self,
+        group: str,
+        choice: str,
+        frames: pd.DataFrame,
+        *,
+        outcome: str | None = None,
+        fixed: str | None = None,
+        note: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Refit the primary model to other rows, another outcome or with other options."""
+        outcome = outcome or self.outcome
+        try:
+            adapted = adapt(frames, outcome, fixed or self.settings.formula, self.settings.effect)
+            if adapted.formula is None or adapted.effect != self.primary.term:
+                raise RequestError("; ".join(adapted.notes) or "the effect cannot be estimated")
+            effect = fit_effect(frames, adapted, **{**options(self.settings), **more})
+        except (SnakeMRSError, KeyError) as error:
+            self.left_out.append(f"{group}, {choice}: {getattr(error, 'message', error)}")
+            return
+        if effect.estimate is None:
+            return
+        e = effect.estimate
+        said = "; ".join([*([note] if note else []), *effect.model.warnings]) or None
+        self.add(
+            group,
+            choice,
+            outcome,
+            said,
+            n_participants=int(effect.model.data["participant"].nunique()),
+            n_rows=len(effect.model.y),
+            estimate=e.estimate,
+            se=e.se,
+            df=e.df,
+            p=e.p,
+            ci_low=e.ci_low,
+            ci_high=e.ci_high,
+        )
+
+
+def specification_curve(
+    joined: Joined, settings: GroupSettings, results: Results, primary: Effect | None, study: Path
+) -> Curve | None:
+    """Refit the primary analysis under every choice; None where there is no primary effect."""
+    from snakemrs.group.run import frame_table
+
+    if primary is None or primary.estimate is None:
+        results.say("sensitivity", "left out", "there is no primary effect to vary")
+        return None
+    curve = Curve(settings, primary)
+    frames = analysed_frames(frame_table(joined.frames), settings)
+    every = analysed_frames(frame_table(joined.every_frame), settings)
+    curve.fit("primary", "as declared", frames)
+    _references(curve, frames)
+    _models(curve, frames)
+    _quality(curve, every)
+    _frames(curve, frames)
+    _participants(curve, frames, results)
+    for name, place in settings.sensitivity.tables.items():
+        from snakemrs.group.output import numeric, read_frame
+
+        path = study / place
+        if path.exists():
+            curve.fit("tables", name, analysed_frames(numeric(read_frame(path)), settings))
+        else:
+            curve.left_out.append(f"tables, {name}: {place} does not exist")
+    for text in curve.left_out:
+        results.say("sensitivity", "left out", text)
+    return curve
+
+
+def _references(curve: Curve, frames: pd.DataFrame) -> None:
+    """The same metabolite by another reference."""
+    match = re.search(r"\(?(\w+)_(tnaa|tcr|molar|molal|amplitude)\)?$", curve.outcome)
+    if match is None:
+        return
+    metabolite, own = match.groups()
+    for scale in curve.settings.sensitivity.ratios:
+        outcome = curve.outcome.replace(f"{metabolite}_{own}", f"{metabolite}_{scale}")
+        if scale != own and transform(frames, outcome).notna().any():
+            curve.fit("reference", scale, frames, outcome=outcome)
+
+
+def _models(curve: Curve, frames: pd.DataFrame) -> None:
+    """Other ways to analyse the same rows."""
+    settings = curve.settings
+    other = "satterthwaite" if settings.df == "kenward-roger" else "kenward-roger"
+    curve.fit("model", f"degrees of freedom: {other}", frames, df=other)
+    if curve.outcome.startswith("log("):
+        # On the ratio's own scale the effect is not comparable in size: only its sign and verdict are.
+        plain = curve.outcome[4:-1]
+        curve.fit("model", "without logarithm", frames, outcome=plain, note="in units of the ratio itself")
+    if settings.sensitivity.autoregression and "time_bin" in frames and "onset" in frames:
+        ordered = frames.assign(order=frames.groupby(["participant", "session"], observed=True)["onset"].rank("dense"))
+        step = _frame_step(frames)
+        if step:
+            ordered["order"] = (frames["onset"].astype(float) / step).round()
+        curve.fit("model", "autoregressive frames", ordered, ar1="order")
+    table = session_values(frames, settings, curve.outcome)
+    try:
+        data = period_differences(table, "change")
+        test = two_by_two(data, 1 - settings.alpha)
+    except (ValueError, KeyError):
+        return
+    shared: dict[str, Any] = {"n_participants": test.n, "n_rows": 2 * test.n, "estimate": test.estimate, "se": test.se}
+    curve.add(
+        "model",
+        "one number a session, 2x2 t test",
+        df=test.df,
+        p=test.p,
+        ci_low=test.ci_low,
+        ci_high=test.ci_high,
+        **shared,
+    )
+    if settings.sensitivity.permutations:
+        p = sign_flip(data, settings.sensitivity.permutations, settings.seed)
+        note = f"{settings.sensitivity.permutations} sign flips; p only"
+        curve.add("model", "one number a session, sign flips", p=p, note=note, **shared)
+
+
+def _frame_step(frames: pd.DataFrame) -> float | None:
+    """Usual distance of two frames of a session, s."""
+    onsets = frames.dropna(subset=["onset"]).sort_values(["participant", "session", "onset"])
+    steps = onsets.groupby(["participant", "session"], observed=True)["onset"].diff().dropna().astype(float)
+    steps = steps[steps > 0]
+    return float(steps.median()) if len(steps) else None
+
+
+def _quality(curve: Curve, every: pd.DataFrame) -> None:
+    """Other limits of quality."""
+    if "verdict" not in every:
+        return
+    keep = {"none": ["pass", "warn", "fail", "n/a"], "fail": ["pass", "warn", "n/a"], "warn": ["pass", "n/a"]}
+    for name, verdicts in keep.items():
+        if name != curve.settings.exclude:
+            rows = every[every["verdict"].isin(verdicts)]
+            choice = (
+                "nothing is left out" if name == "none" else f"left out: {name}" + (" too" if name == "warn" else "")
+            )
+            curve.fit("quality", choice, rows)
+
+
+def _frames(curve: Curve, frames: pd.DataFrame) -> None:
+    """Other frames of the active phase."""
+    if "time_bin" not in frames or "phase" not in frames:
+        return
+    active = frames["phase"] == curve.settings.design.active
+    last = frames.loc[active, "time_bin"].max()
+    if not active.any() or not last > 2:
+        return
+    curve.fit("frames", "without the first of the active phase", frames[~(active & (frames["time_bin"] == 1))])
+    curve.fit("frames", "second half of the active phase", frames[~(active & (frames["time_bin"] <= last / 2))])
+    curve.fit("frames", "first half of the active phase", frames[~(active & (frames["time_bin"] > last / 2))])
+
+
+def _participants(curve: Curve, frames: pd.DataFrame, results: Results) -> None:
+    """Other participants: complete pairs, the first period only, without each in turn, missing ones otherwise."""
+    settings = curve.settings
+    valid = frames[transform(frames, curve.outcome).notna()]
+    sessions = valid.groupby("participant", observed=True)["session"].nunique()
+    whole = set(sessions[sessions >= sessions.max()].index)
+    missing = [p for p in sessions.index if p not in whole]
+    curve.fit("participants", "complete pairs", frames[frames["participant"].isin(whole)])
+    if "period" in frames:
+        periods = sorted(frames["period"].dropna().astype(str).unique())
+        first = frames[frames["period"].astype(str) == periods[0]] if periods else frames.iloc[:0]
+        curve.fit("participants", "period 1 only", first, note="between participants: no carry-over, less power")
+    if settings.sensitivity.leave_one_out and "influence" in results.tables:
+        for row in results.tables["influence"][0]:
+            curve.add(
+                "leave one out",
+                f"without {row['participant']}",
+                n_participants=len(sessions) - 1,
+                **{k: row[k] for k in ("estimate", "se", "df", "p", "ci_low", "ci_high")},
+            )
+    if missing and curve.primary.estimate is not None:
+        _not_at_random(curve, len(missing), len(sessions))
+
+
+def _not_at_random(curve: Curve, missing: int, people: int) -> None:
+    """Pattern mixture (Little 1993, J Am Stat Assoc 88:125): who is incomplete has the effect plus a shift.
+
+    The effect in everyone is the estimate plus the shift times the share of incomplete participants; its standard error
+    is that of the estimate, the share being given.
+    """
+    from scipy import stats
+
+    e = curve.primary.estimate
+    assert e is not None
+    share = missing / people
+    half = (e.ci_high - e.ci_low) / 2
+    for shift in curve.settings.sensitivity.missing_shift:
+        estimate = e.estimate + share * shift
+        p = float(2 * stats.t.sf(abs(estimate / e.se), e.df))
+        curve.add(
+            "missing not at random",
+            f"incomplete participants {shift:+g}",
+            n_participants=people,
+            estimate=estimate,
+            se=e.se,
+            df=e.df,
+            p=p,
+            ci_low=estimate - half,
+            ci_high=estimate + half,
+            note=f"{missing} of {people} participants are incomplete",
+        )
+
+
+def agreement(curve: Curve) -> list[dict[str, Any]]:
+    """Share of choices that agree with the primary analysis: of all, and by what is varied."""
+    rows = []
+    others = [row for row in curve.rows if row["group"] != "primary"]
+    for name in ["all", *dict.fromkeys(row["group"] for row in others)]:
+        part = [row for row in others if name in ("all", row["group"])]
+        signs = [row["same_sign"] for row in part if row["same_sign"] is not None]
+        verdicts = [row["agrees"] for row in part if row["agrees"] is not None]
+        rows.append(
+            {
+                "group": name,
+                "choices": len(part),
+                "same_sign": float(np.mean(signs)) if signs else None,
+                "agree": float(np.mean(verdicts)) if verdicts else None,
+            }
+        )
+    return rows
+
+
+def write_curve(folder: Path, curve: Curve | None) -> None:
+    """Write ``sensitivity/specifications.tsv`` and ``agreement.tsv`` (without rows where there is no effect)."""
+    rows = curve.rows if curve is not None else []
+    write_table(folder / "specifications.tsv", rows, tuple(COLUMNS), COLUMNS)
+    about = {
+        "group": {"Description": "What is varied; all: every choice"},
+        "choices": {"Description": "Number of choices beside the primary analysis"},
+        "same_sign": {"Description": "Share with the sign of the primary effect"},
+        "agree": {"Description": "Share with its sign and its verdict"},
+    }
+    write_table(folder / "agreement.tsv", agreement(curve) if curve is not None else [], tuple(about), about)
