@@ -59,6 +59,9 @@ class State:
     residual: np.ndarray  # (2n,) after baseline: fit - data
     baseline: np.ndarray  # (B,) coefficients
     cross: np.ndarray  # (K, B) X·B'
+    products: np.ndarray  # (K, K) X·X'
+    overlap: np.ndarray  # (K,) X·y
+    on_splines: np.ndarray  # (B,) B·y
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,12 @@ class Engine:
     damping: np.ndarray
     prior: AmplitudePrior
     evaluations: int = 0
+    data_norm: float = 0.0
     _members: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         groups = self.problem.groups
+        self.data_norm = float(np.vdot(self.data, self.data).real)
         self._members = [np.flatnonzero(groups == g) for g in range(3)]
 
     def shape_of(self, theta: np.ndarray) -> np.ndarray:
@@ -139,33 +144,46 @@ class Engine:
         shapes = p.signals * self.shape_of(theta)
         spectra = p.fold(shapes).view(float) / self.scale
         cross = spectra @ p.splines.T
-        return self.linear(theta, rotated, shapes, spectra, cross, passive)
-
-    def linear(
-        self,
-        theta: np.ndarray,
-        rotated: np.ndarray,
-        shapes: np.ndarray,
-        spectra: np.ndarray,
-        cross: np.ndarray,
-        passive: np.ndarray | None,
-    ) -> State:
-        """Solve the linear part; the arguments are those of `State`."""
-        p = self.problem
-        on_splines = p.splines @ rotated
+        products, overlap, on_splines = spectra @ spectra.T, spectra @ rotated, p.splines @ rotated
         weighted = cross * self.damping
-        gram = spectra @ spectra.T - weighted @ cross.T + self.prior.precision
-        target = spectra @ rotated - weighted @ on_splines + self.prior.target
+        gram = products - weighted @ cross.T + self.prior.precision
+        target = overlap - weighted @ on_splines + self.prior.target
         amplitudes, passive = solve_nonnegative(gram, target, passive)
         coefficients = self.damping * (on_splines - amplitudes @ cross)
         residual = amplitudes @ spectra + coefficients @ p.splines - rotated
-        cost = float(rotated @ rotated - on_splines @ (self.damping * on_splines) + self.prior.constant)
-        cost += float(amplitudes @ gram @ amplitudes - 2 * amplitudes @ target)
         gap = theta - self.parameters.mean
-        cost += float(gap @ (self.parameters.precision * gap))
+        cost = self.data_norm - on_splines @ (self.damping * on_splines) - target @ amplitudes + self.prior.constant
+        cost += gap @ (self.parameters.precision * gap)
         return State(
-            theta, cost, amplitudes, passive, rotated, spectra, shapes, gram, target, residual, coefficients, cross
+            theta=theta,
+            cost=float(cost),
+            amplitudes=amplitudes,
+            passive=passive,
+            rotated=rotated,
+            spectra=spectra,
+            shapes=shapes,
+            gram=gram,
+            target=target,
+            residual=residual,
+            baseline=coefficients,
+            cross=cross,
+            products=products,
+            overlap=overlap,
+            on_splines=on_splines,
         )
+
+    def marginal(self, state: State, damping: np.ndarray) -> float:
+        """Minus twice the log marginal likelihood of a stiffness at the θ of `state` (see `baseline`)."""
+        weighted = state.cross * damping
+        gram = state.products - weighted @ state.cross.T + self.prior.precision
+        target = state.overlap - weighted @ state.on_splines + self.prior.target
+        amplitudes, passive = solve_nonnegative(gram, target, state.passive)
+        use = np.flatnonzero(passive)
+        value = -float(state.on_splines @ (damping * state.on_splines) + target @ amplitudes)
+        value -= float(np.log1p(-damping[damping < 1.0]).sum())
+        if use.size:
+            value += float(np.linalg.slogdet(gram[use[:, None], use])[1])
+        return value
 
     def derivatives(self, state: State, phased: np.ndarray | None = None) -> np.ndarray:
         """Derivatives of (fit − data) with respect to θ at fixed amplitudes, shape (m, 2n).
@@ -199,7 +217,7 @@ class Engine:
         if use.size:
             from scipy.linalg.lapack import dposv
 
-            inner = dposv(state.gram[np.ix_(use, use)], with_basis.T)[1]
+            inner = dposv(state.gram[use[:, None], use], with_basis.T)[1]
             matrix -= with_basis @ inner
         gap = state.theta - self.parameters.mean
         matrix[np.diag_indices_from(matrix)] += self.parameters.precision
@@ -223,7 +241,7 @@ class Engine:
             free = np.flatnonzero(movable & ~at_edge)
             if free.size == 0:
                 return state, True
-            part, slope = matrix[np.ix_(free, free)], gradient[free]
+            part, slope = matrix[free[:, None], free], gradient[free]
             diagonal = np.maximum(np.diag(part), 1e-12)
             while True:
                 step = np.linalg.solve(part + np.diag(damping * diagonal), -slope)

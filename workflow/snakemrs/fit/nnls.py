@@ -37,7 +37,7 @@ def solve_nonnegative(
         index = np.flatnonzero(passive)
         if index.size == 0:
             break
-        found = dposv(gram[np.ix_(index, index)], target[index])[1]
+        found = dposv(gram[index[:, None], index], target[index])[1]
         if found.min() >= 0:
             amplitudes[index] = found
             break
@@ -52,7 +52,7 @@ def solve_nonnegative(
         passive[enter] = True
         while True:
             index = np.flatnonzero(passive)
-            found = dposv(gram[np.ix_(index, index)], target[index])[1]
+            found = dposv(gram[index[:, None], index], target[index])[1]
             if found.min() > 0:
                 amplitudes[:] = 0
                 amplitudes[index] = found

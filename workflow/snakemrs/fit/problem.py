@@ -9,9 +9,11 @@ band-limited signal is kept and folded back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from snakemrs.fit.stiffness import damping_for, effective_grid
 from snakemrs.spins.axis import WATER_PPM
 from snakemrs.spins.basis import Basis
 
@@ -69,6 +71,16 @@ class Problem:
     points: int
     dwell_time: float
     spectrometer_frequency: float
+
+    @cached_property
+    def width_ppm(self) -> float:
+        """Width of the window, ppm."""
+        return float(self.ppm.max() - self.ppm.min())
+
+    @cached_property
+    def dampings(self) -> list[np.ndarray]:
+        """Candidates of the flexibility of the baseline, stiffest first."""
+        return [damping_for(self.roughness, effective) for effective in effective_grid(self.width_ppm)]
 
     @property
     def names(self) -> tuple[str, ...]:

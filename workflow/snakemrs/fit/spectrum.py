@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from snakemrs.fit.baseline import choose_stiffness, damping_for, effective_grid
+from snakemrs.fit.baseline import choose_stiffness
 from snakemrs.fit.engine import Engine, State, no_prior
 from snakemrs.fit.priors import amplitude_prior, parameters_for
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Verdict, judge
 from snakemrs.fit.start import find_starts, noise_level
+from snakemrs.fit.stiffness import damping_for
 from snakemrs.fit.uncertainty import bounds
 from snakemrs.study.settings.fit import FitSettings
 
@@ -117,9 +118,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
         metabolite_shift_sd=settings.metabolite_shift_sd,
         max_shift=settings.max_shift,
     )
-    width_ppm = float(problem.ppm.max() - problem.ppm.min())
-    grid = effective_grid(width_ppm)
-    dampings = [damping_for(problem.roughness, effective) for effective in grid]
+    dampings, width_ppm = problem.dampings, problem.width_ppm
     if settings.baseline == "none":
         damping = dampings[0]
     elif settings.baseline == "fixed":
@@ -214,7 +213,7 @@ def _result(engine: Engine, state: State, converged: bool, rival: float) -> Spec
         snr=float(metabolites.max() / noise),
         noise=noise,
         residual_ratio=ratio,
-        baseline_ed=degrees / float(problem.ppm.max() - problem.ppm.min()),
+        baseline_ed=degrees / problem.width_ppm,
         verdict=Verdict("ok", ""),
         evaluations=engine.evaluations,
     )
