@@ -47,7 +47,7 @@ def _reason(row: Mapping[str, str]) -> str:
         shown = number(float(value))
     except ValueError:
         shown = value
-    unit = "" if row.get("unit", "n/a") in ("n/a", "") else f" {row['unit']}"
+    unit = "" if row.get("unit", "n/a") in ("n/a", "", "1") else f" {row['unit']}"
     rule = row.get("rule", "n/a")
     return f"{metric(row.get('metric', ''))} {shown}{unit}" + (f" (rule: {rule})" if rule not in ("n/a", "") else "")
 

@@ -250,7 +250,7 @@ def quality_grid(table: Table) -> Grid:
                 words.metric(row.get("metric", "")),
                 words.number(part.numbers("before")[0]),
                 words.number(part.numbers("after")[0]),
-                "" if unit == "n/a" else unit,
+                "" if unit in ("n/a", "1") else unit,
                 badge(row.get("verdict", "n/a")),
                 "" if row.get("rule", "n/a") == "n/a" else row["rule"],
             ]

@@ -77,7 +77,7 @@ def quality_charts(table: Table, name: str) -> Markup | None:
 
 def _by_session(each: str, rows: list[tuple[Row, float]], name: str) -> Chart:
     sessions = sorted({row.get("session", "n/a") for row, _ in rows})
-    unit = next((row["unit"] for row, _ in rows if row.get("unit", "n/a") not in ("n/a", "")), "")
+    unit = next((row["unit"] for row, _ in rows if row.get("unit", "n/a") not in ("n/a", "", "1")), "")
     values = np.array([value for _, value in rows])
     panel = Panel(Axis(*limits([values]), ""), height=170)
     for verdict, colour, text in (

@@ -183,12 +183,19 @@ def distribution_figure(study: Table, participant: str, name: str, session: str 
                       f"({number(float(quarter[0]))} to {number(float(quarter[1]))})")  # fmt: skip
     if not x:
         return None
-    panel = Panel(Axis(-4.3, 4.3, "quartile ranges from the median"), height=200, lines=[0.0])
+    panel = Panel(
+        Axis(-4.3, 4.3, "quartile ranges", ticks=[(float(v), f"{v:+d}".replace("-", "−")) for v in (-4, -2, 0, 2, 4)]),
+        height=200,
+        lines=[0.0],
+    )
     position = np.array(x, float)
     panel.series += [
         Series("bars", position, low, high, name="range of the study", colour="soft"),
         Series("dots", position, own, name="here", colour="c6", titles=titles),
     ]
     axis = Axis(-0.5, len(x) - 0.5, "", ticks=list(zip(position.tolist(), names, strict=True)))
-    caption = f"n = {spectra} spectra of the study. Point: this one; line: smallest to largest, cut at ±4."
+    caption = (
+        f"n = {spectra} spectra of the study. Distance from the median in ranges between quartiles; point: this one; "
+        "line: smallest to largest, cut at ±4."
+    )
     return Chart(name, "Quality against the study", axis, [panel], caption=caption, zoomable=False)

@@ -50,7 +50,7 @@
     function place(v) { var p = (v - low) / (high - low); return spec.falling ? 1 - p : p; }
 
     function draw() {
-      var wide = chart.clientWidth || 600, count = Math.max(3, Math.min(8, Math.floor(wide / 110)));
+      var wide = chart.clientWidth || 600, count = Math.max(3, Math.min(8, Math.floor(wide / 80)));
       var ends = [value(view.a), value(view.b)].sort(function (p, q) { return p - q; });
       var marks = spec.fixed ? null : ticks(ends[0], ends[1], count);
       if (marks) put(xbox, marks.map(function (m) { return [(place(m[0]) - view.a) / (view.b - view.a), m[1]]; }), "left");

@@ -1,0 +1,209 @@
+"""Pages: complete in themselves, honest about what is missing, the same bytes for the same study."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from report.virtual_study import make_study
+from snakemrs.errors import RequestError
+from snakemrs.report.command import report
+from snakemrs.report.from_plan import group_inputs, open_plan, participant_inputs
+from snakemrs.report.group import group_page
+from snakemrs.report.page import script_hash
+from snakemrs.report.participant import participant_page
+from snakemrs.study.settings.report import ReportSettings
+
+SETTINGS = ReportSettings()
+HOSTILE = "<script>alert(1)</script>\"' =cmd|x ../../up"
+
+
+class Elements(HTMLParser):
+    """Elements of a page and their attributes; text by element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def page_of(plan: Path, participant: str = "01", **more: Path) -> str:
+    study, loaded = open_plan(plan)
+    return participant_page(participant_inputs(study, loaded, participant, **more), SETTINGS)
+
+
+def group_of(plan: Path) -> str:
+    study, loaded = open_plan(plan)
+    return group_page(group_inputs(study, loaded, study / "index.html"), SETTINGS)
+
+
+def test_the_page_of_a_participant_shows_all_its_parts(plan: Path) -> None:
+    study = plan.parents[1]
+    html = page_of(plan, study_quality=study / "derivatives/snakemrs/group/quality.tsv")
+    for part in (
+        "spectrum",
+        "voxel",
+        "concentrations",
+        "transients",
+        "traces",
+        "frames",
+        "correlation",
+        "distribution",
+    ):
+        assert f'id="s1-{part}"' in html
+        assert f'id="s2-{part}"' in html
+
+
+@pytest.mark.parametrize("make", [page_of, group_of])
+def test_a_page_needs_nothing_from_outside(plan: Path, make) -> None:
+    html = make(plan)
+    elements = Elements(html)
+    for tag, attributes in elements.found:
+        for key in ("src", "href", "data", "action"):
+            value = attributes.get(key) or ""
+            assert not re.match(r"(https?:)?//", value), f"<{tag} {key}={value}>"
+    assert "@import" not in html
+    assert not re.search(r"url\((?!data:)", html)
+    assert len(elements.all("script")) == 1
+
+
+@pytest.mark.parametrize("make", [page_of, group_of])
+def test_only_the_page_s_own_script_may_run(plan: Path, make) -> None:
+    html = make(plan)
+    script = html.split("<script>")[1].split("</script>")[0]
+    policy = next(m["content"] for m in Elements(html).all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert f"script-src '{script_hash(script)}'" in str(policy)
+    assert "default-src 'none'" in str(policy)
+
+
+def test_identifiers_are_unique_and_links_within_the_page_arrive(plan: Path) -> None:
+    for html in (page_of(plan), group_of(plan)):
+        elements = Elements(html)
+        names = [attributes["id"] for _, attributes in elements.found if attributes.get("id")]
+        assert len(names) == len(set(names))
+        targets = [a["href"] for a in elements.all("a") if str(a.get("href")).startswith("#")]
+        assert targets
+        assert {str(t)[1:] for t in targets} <= set(names)
+
+
+def test_the_same_study_gives_the_same_bytes(plan: Path) -> None:
+    assert page_of(plan) == page_of(plan)
+    assert group_of(plan) == group_of(plan)
+
+
+def test_what_failed_stands_on_the_page_with_its_reason(plan: Path) -> None:
+    html = page_of(plan, "03")
+    assert "What failed" in html
+    assert "no water reference" in html
+    group = group_of(plan)
+    assert "1 with a failed step" in group
+    assert "no water reference" in group
+
+
+def test_every_light_gives_its_rule(plan: Path) -> None:
+    html = page_of(plan)
+    assert "Line width of NAA 5.40 Hz (rule: line_width_naa_warn: &gt; 0.04 ppm)" in html
+    assert "the optimum is sound" in html
+
+
+def test_missing_concentrations_are_said_with_their_reason(plan: Path) -> None:
+    html = page_of(plan)
+    assert "molal: there is no water reference" in html
+    assert "not: mmol/l, mmol/kg" in html
+
+
+def test_every_figure_says_n(plan: Path) -> None:
+    for html in (page_of(plan), group_of(plan)):
+        captions = re.findall(r"<figcaption>(.*?)</figcaption>", html, flags=re.DOTALL)
+        assert captions
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", group_of(plan), flags=re.DOTALL)
+    assert all("n = " in caption or "Dot: estimate" in caption for caption in captions)
+
+
+def test_a_participant_without_any_result_gets_a_page_that_says_so(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=1)
+    shutil.rmtree(tmp_path / "derivatives")
+    html = page_of(plan)
+    assert "there is no preprocessed spectrum" in html
+    assert "the fit left no curves" in html
+    assert "completeness.tsv is not there" in group_of(plan)
+
+
+def test_a_damaged_table_costs_its_figure_not_the_page(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=1)
+    mrs = tmp_path / "derivatives/snakemrs/sub-01/ses-01/mrs"
+    stem = "sub-01_ses-01_acq-press_voi-acc"
+    (mrs / f"{stem}_desc-static_curves.tsv").write_text("frame\tppm\n0\t1\t2\n")
+    (mrs / f"{stem}_desc-static_fit.json").write_text("{")
+    (mrs / f"{stem}_desc-transients_svs.nii.gz").write_bytes(b"no image")
+    html = page_of(plan)
+    assert "Files that could not be read" in html
+    assert "the row does not fit the header" in html
+    assert 'id="s1-concentrations"' in html
+    assert 'id="s1-spectrum"' not in html
+    assert 'id="s2-spectrum"' in html
+
+
+def test_hostile_labels_show_as_text(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=2, name=HOSTILE)
+    derivatives = tmp_path / "derivatives/snakemrs"
+    for table in derivatives.rglob("*.tsv"):
+        lines = table.read_text().split("\n")
+        cells = [line.split("\t") for line in lines[1:] if line]
+        for row in cells:
+            for n, head in enumerate(lines[0].split("\t")):
+                if head in ("rule", "reason", "condition", "unit", "term", "status", "acq", "flag"):
+                    row[n] = HOSTILE
+        table.write_text("\n".join([lines[0], *("\t".join(row) for row in cells)]) + "\n")
+        sidecar = json.loads(table.with_suffix(".json").read_text())
+        table.with_suffix(".json").write_text(
+            json.dumps({**sidecar, "Notes": [HOSTILE], "Model": {"formula": HOSTILE}})
+        )
+    for html in (page_of(plan), group_of(plan)):
+        elements = Elements(html)
+        assert len(elements.all("script")) == 1
+        assert any(HOSTILE in text for text in elements.text)
+        assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+        assert not any(".." in str(a.get("href")) for a in elements.all("a"))
+
+
+def test_an_unknown_participant_is_refused_with_the_nearest(plan: Path) -> None:
+    with pytest.raises(RequestError, match="did you mean 01"):
+        page_of(plan, "011")
+
+
+def test_pages_are_small_and_quick(plan: Path) -> None:
+    start = time.perf_counter()
+    html = page_of(plan)
+    assert time.perf_counter() - start < 3
+    assert len(html.encode()) < 3_000_000
+    assert len(group_of(plan).encode()) < 5_000_000
+
+
+def test_the_commands_write_the_pages(plan: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    first, second = tmp_path / "sub-01.html", tmp_path / "index.html"
+    arguments = ["participant", "--plan", str(plan), "--participant", "sub-01", "--output", str(first)]
+    assert runner.invoke(report, arguments, catch_exceptions=False).exit_code == 0
+    arguments = ["group", "--plan", str(plan), "--output", str(second), "--settings", '{"title": "Another title"}']
+    assert runner.invoke(report, arguments, catch_exceptions=False).exit_code == 0
+    assert "<title>sub-01" in first.read_text()
+    assert "Another title" in second.read_text()

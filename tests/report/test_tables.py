@@ -1,0 +1,97 @@
+"""Tables to download carry no formulas; numbers read as a person would write them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snakemrs.report import words
+from snakemrs.report.inputs import Table, flatten_notes
+from snakemrs.report.tables import badge, download, guard
+
+
+def content(address: str) -> list[list[str]]:
+    text = base64.b64decode(address.split(",", 1)[1]).decode()
+    return [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+
+
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\tx", "%0a", "|x"])
+def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None:
+    assert guard(cell) == "'" + cell
+
+
+@pytest.mark.parametrize("cell", ["-0.5", "+3", "-1.2e-05", "−4", "0.1", "n/a", "sub-01", ""])
+def test_numbers_and_plain_text_stay_as_they_are(cell: str) -> None:
+    assert guard(cell) == cell
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=4))
+def test_a_download_keeps_its_shape_whatever_stands_in_it(cells: list[str]) -> None:
+    row = {f"c{n}": cell for n, cell in enumerate(cells)}
+    made = download(Path("x.tsv"), [row, row])
+    assert made is not None
+    lines = content(made.address)
+    assert [len(line) for line in lines] == [len(cells)] * len(lines)
+    assert len(lines) == 3
+
+
+def test_the_name_of_a_download_cannot_leave_its_folder() -> None:
+    made = download(Path("x"), [{"a": "1"}], name="../../etc/passwd")
+    assert made is not None
+    assert "/" not in made.name
+    assert not made.name.startswith(".")
+
+
+def test_nothing_to_download_gives_no_link() -> None:
+    assert download(Path("x.tsv"), []) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "sd", "text"),
+    [
+        (1.2345, 0.0567, "1.23 ± 0.06"),
+        (12.345, 0.5, "12.3 ± 0.5"),
+        (-0.5, 0.1, "−0.500 ± 0.100"),
+        (float("nan"), 1, "n/a"),
+        (2.0, float("nan"), "2.00"),
+    ],
+)
+def test_a_value_and_its_deviation_have_the_same_decimals(value: float, sd: float, text: str) -> None:
+    assert words.plus_minus(value, sd) == text
+
+
+def test_the_worst_verdict_counts() -> None:
+    assert words.worst(["pass", "warn", "pass"]) == "warn"
+    assert words.worst(["n/a", "pass"]) == "pass"
+    assert words.worst([]) == "n/a"
+
+
+def test_a_verdict_is_told_by_sign_and_word_not_by_colour_alone() -> None:
+    texts = {str(badge(verdict)).split(">", 1)[1] for verdict in ("pass", "warn", "fail", "n/a")}
+    assert len(texts) == 4
+
+
+def test_an_unknown_verdict_is_text() -> None:
+    assert "<b onclick" not in str(badge("<b onclick=x>"))
+
+
+def test_notes_of_any_shape_become_sentences() -> None:
+    assert flatten_notes({"molar": "no water", "molal": ["no water", "no T1w"]}) == [
+        "molar: no water",
+        "molal: no water",
+        "molal: no T1w",
+    ]
+    assert flatten_notes("one") == ["one"]
+    assert flatten_notes(None) == []
+
+
+def test_a_cell_that_is_no_number_is_missing() -> None:
+    table = Table(Path("x.tsv"), [{"a": "1.5"}, {"a": "n/a"}, {"a": "=cmd"}])
+    numbers = table.numbers("a")
+    assert numbers[0] == 1.5
+    assert all(value != value for value in numbers[1:])
+    assert all(value != value for value in table.numbers("absent"))
