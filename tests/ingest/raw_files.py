@@ -37,10 +37,10 @@ def to_vax(values: np.ndarray) -> bytes:
     return np.ascontiguousarray(floats.astype("<f4").view("<u2").reshape(-1, 2)[:, ::-1]).tobytes()
 
 
-def spar(rows: int, samples: int = POINTS, **changes: object) -> str:
+def spar(rows: int, points: int = POINTS, /, **changes: object) -> str:
     entries: dict[str, object] = {
         "examination_name": NAME, "scan_id": "PRESS_30", "patient_name": NAME, "patient_birth_date": "1957.03.21",
-        "patient_position": '"head_first"', "patient_orientation": '"supine"', "samples": samples, "rows": rows,
+        "patient_position": '"head_first"', "patient_orientation": '"supine"', "samples": points, "rows": rows,
         "synthesizer_frequency": int(FREQUENCY * 1e6), "offset_frequency": 0, "sample_frequency": int(BANDWIDTH),
         "echo_nr": 1, "mix_number": 1, "nucleus": "1H", "echo_time": TE * 1e3, "repetition_time": TR * 1e3,
         "averages": 1, "volume_selection_enable": '"yes"', "lr_size": SIZE[0], "ap_size": SIZE[1], "cc_size": SIZE[2],
@@ -105,7 +105,9 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
         lines = []
         for key, value in values.items():
             kind = "String" if isinstance(value, str) else "Double" if isinstance(value, float) else "Long"
-            content = f'"{value}"' if isinstance(value, str) else f"<Precision> 6 {value}" if kind == "Double" else value
+            content = (
+                f'"{value}"' if isinstance(value, str) else f"<Precision> 6 {value}" if kind == "Double" else value
+            )
             lines.append(f'<Param{kind}."{key}">  {{ {content} }}')
         return "\n".join(lines) + "\n"
 
@@ -114,7 +116,8 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
         [
             "### ASCCONV BEGIN ###",
             f"sRXSPEC.alDwellTime[0] = {dwell}", f"alTE[0] = {int(TE * 1e6)}", f"alTR[0] = {int(TR * 1e6)}",
-            'sTXSPEC.asNucleusInfo[0].tNucleus = ""1H""', f"sTXSPEC.asNucleusInfo[0].lFrequency = {int(FREQUENCY * 1e6)}",
+            'sTXSPEC.asNucleusInfo[0].tNucleus = ""1H""',
+            f"sTXSPEC.asNucleusInfo[0].lFrequency = {int(FREQUENCY * 1e6)}",
             "sSpecPara.sVoI.sNormal.dTra = 1.0", f"sSpecPara.sVoI.dThickness = {SIZE[2]}",
             f"sSpecPara.sVoI.dPhaseFOV = {SIZE[1]}", f"sSpecPara.sVoI.dReadoutFOV = {SIZE[0]}",
             f"sSpecPara.sVoI.sPosition.dSag = {-CENTRE[0]}", f"sSpecPara.sVoI.sPosition.dCor = {-CENTRE[1]}",
@@ -133,8 +136,8 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
         tProtocolName="svs_se_30",
     )  # fmt: skip
     buffers = {
-        "Config": params(SequenceFileName="%SiemensSeq%\\svs_se"), "Dicom": dicom, "Meas": meas, "MeasYaps": ascconv + "\n",
-        "Phoenix": ascconv + "\n",
+        "Config": params(SequenceFileName="%SiemensSeq%\\svs_se"), "Dicom": dicom, "Meas": meas,
+        "MeasYaps": ascconv + "\n", "Phoenix": ascconv + "\n",
     }  # fmt: skip
     body = b"".join(k.encode() + b"\0" + struct.pack("<I", len(v)) + v.encode("latin-1") for k, v in buffers.items())
     length = max(10240, len(body) + 8 + 32)
@@ -171,12 +174,15 @@ def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision:
     nex = 16 / water.shape[0]
     offset = {26.002: 213684, 24.0: 157276, 16.0: 145908, 30.0: 228020}[revision]
     values = {
-        "rhr_rh_rdbm_rev": revision, "rhr_rdb_hdr_off_data": offset, "rhr_rh_frame_size": points, "rhr_rh_point_size": 4,
+        "rhr_rh_rdbm_rev": revision, "rhr_rdb_hdr_off_data": offset, "rhr_rh_frame_size": points,
+        "rhr_rh_point_size": 4,
         "rhr_rh_dab[0]_start_rcv": 0, "rhr_rh_dab[0]_stop_rcv": coils - 1, "rhr_spectral_width": BANDWIDTH,
-        "rhr_rh_ps_mps_freq": int(FREQUENCY * 1e7), "rhr_rh_raw_pass_size": coils * (frames + water.shape[0] + 1) * points * 8,
+        "rhr_rh_ps_mps_freq": int(FREQUENCY * 1e7),
+        "rhr_rh_raw_pass_size": coils * (frames + water.shape[0] + 1) * points * 8,
         "rhi_psdname": b"PROBE-P", "rhi_te": int(TE * 1e6), "rhi_tr": int(TR * 1e6), "rhi_nex": nex,
         "rhi_user4": frames * nex, "rhi_numecho": 2, "rhi_user8": SIZE[0], "rhi_user9": SIZE[1], "rhi_user10": SIZE[2],
-        "rhi_user11": CENTRE[0], "rhi_user12": CENTRE[1], "rhi_user13": CENTRE[2], "rhi_tlhc_R": -100.0, "rhi_tlhc_A": 100.0,
+        "rhi_user11": CENTRE[0], "rhi_user12": CENTRE[1], "rhi_user13": CENTRE[2], "rhi_tlhc_R": -100.0,
+        "rhi_tlhc_A": 100.0,
         "rhi_trhc_R": 100.0, "rhi_trhc_A": 100.0, "rhi_brhc_R": 100.0, "rhi_brhc_A": -100.0, "rhi_freq_dir": 1,
         "rhe_patname": NAME.encode(), "rhe_dateofbirth": BIRTH.encode(), "rhe_hospname": ADDRESS.encode(),
         "rhe_magstrength": 30000, "rhi_mr_flip": 90, "rhe_patid": IDENTITY.encode(),
@@ -187,7 +193,7 @@ def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision:
     raw = bytearray(bytes(header).ljust(offset, b"\0"))
     raw[:4] = struct.pack("<f", revision)
     blocks = []
-    scale = 1e4
+    scale = 1e3
     for coil in range(coils):
         rows = [np.zeros(points, complex), *water[:, coil], *metabolites[:, coil]]
         block = np.array(rows) * scale

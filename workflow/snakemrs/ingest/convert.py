@@ -174,6 +174,7 @@ def convert(raw_path: Path, out: Path, settings: IngestSettings, participant: st
             "this is no single-voxel spectrum", file=raw_path, participant=participant, found=raw.why,
             remedy="check the suffix of this file in scans.tsv",
         )  # fmt: skip
+    _check_header(raw, settings, participant)
     return _spectra(raw, out, suffix, settings, participant)
 
 
@@ -247,6 +248,34 @@ def raw_transients(raw: RawFile, rows: int) -> int:
     """
     averages = int(raw.averages or 1)
     return rows if rows > 1 and averages in (0, 1, rows) else rows * max(averages, 1)
+
+
+def _check_header(raw: RawFile, settings: IngestSettings, participant: str | None) -> None:
+    """Refuse what no scanner measures before a converter sees it."""
+
+    def refuse(message: str, **more: Any) -> DataError:
+        return DataError(message, file=raw.path, participant=participant, **more)
+
+    nucleus = raw.nucleus or settings.nucleus
+    if nucleus != settings.nucleus:
+        raise refuse("another nucleus", found=nucleus, expected=f"{settings.nucleus} (setting `nucleus`)")
+    ratio = bids.GYROMAGNETIC.get(nucleus)
+    if ratio and raw.frequency is not None and not 0.2 <= raw.frequency / ratio <= 25:
+        raise refuse(
+            "the spectrometer frequency is impossible",
+            found=f"{raw.frequency:g} MHz",
+            expected="the frequency of the nucleus between 0.2 and 25 T",
+        )
+    if raw.bandwidth is not None and not 200 <= raw.bandwidth <= 1e6:
+        raise refuse("the spectral width is impossible", found=f"{raw.bandwidth:g} Hz", expected="200 Hz to 1 MHz")
+    if any(not 1 <= side <= 500 for side in raw.voxel_size) or any(not abs(c) <= 1000 for c in raw.centre):
+        if all(side == 0 for side in raw.voxel_size) or all(side >= 9999 for side in raw.voxel_size):
+            return  # not localised
+        raise refuse(
+            "the voxel's geometry is impossible",
+            found=f"{' × '.join(f'{s:.3g}' for s in raw.voxel_size)} mm at {[round(c, 1) for c in raw.centre]} mm",
+            expected="sides of 1 to 500 mm within a metre of the isocentre",
+        )
 
 
 def _check_image(image: nifti_mrs.NiftiMrs, raw: RawFile, settings: IngestSettings, participant: str | None) -> None:

@@ -110,8 +110,9 @@ def _philips_frames(raw: RawFile, folder: Path, settings: IngestSettings, partic
     source = pydicom.dcmread(raw.files[0])
     source.WaterReferencedPhaseCorrection = "NO"
     # spec2nii reads these and dies on files that were made anonymous; none of them goes into the result.
-    for key in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientPosition", "ProtocolName"):
-        setattr(source, key, "O" if key == "PatientSex" else "HFS" if key == "PatientPosition" else "none")
+    neutral = {"PatientName": "none", "PatientBirthDate": "", "PatientSex": "O", "PatientPosition": "HFS"}
+    for key, value in (neutral | {"PatientID": "none", "ProtocolName": "none"}).items():
+        setattr(source, key, value)
     for key in ("PatientWeight", "DeviceSerialNumber", "InstitutionName", "InstitutionAddress", "PulseSequenceName"):
         if key not in source:
             setattr(source, key, "0")
@@ -225,9 +226,9 @@ def _last_words(folder: Path) -> str:
         ]
     if not lines:
         return "it was stopped: longer or larger than the limits of time and memory allow"
-    kind = re.match(
-        r"[\w.]*(?:Error|Exception|Warning|Interrupt)\b",
-        lines[-1].split(".")[-1] if ":" not in lines[-1] else lines[-1],
-    )
-    text = re.sub(r"'[^']*'|\"[^\"]*\"|/\S+", "…", lines[-1])
-    return text[:200] if kind else f"it ended without a word: {text[:120]}"
+    spoken = [
+        line for line in lines if re.match(r"[\w.]*(?:Error|Exception|Interrupt|[a-z]Uid|[Tt]ag)\w*(?::|$)", line)
+    ]
+    if not spoken:
+        return "it ended without saying why"
+    return re.sub(r"'[^']*'|\"[^\"]*\"|/\S+", "…", spoken[-1])[:200]

@@ -50,6 +50,15 @@ def water_ratio(signal: np.ndarray, bandwidth: float, frequency: float) -> float
     return float(height[water].max() / height[others].max())
 
 
+def trouble(signal: np.ndarray) -> str | None:
+    """Say why there is nothing to convert in a signal, or None."""
+    if signal.size == 0 or not np.any(signal):
+        return "the file holds no signal"
+    if not np.all(np.isfinite(signal)):
+        return "the file holds values that are no numbers"
+    return None
+
+
 def is_suppressed(ratio: float | None) -> bool | None:
     """Whether water was suppressed, by `water_ratio`; None where it cannot be decided."""
     if ratio is None or SUPPRESSED_BELOW <= ratio <= UNSUPPRESSED_ABOVE:

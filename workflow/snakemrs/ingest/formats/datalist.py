@@ -9,7 +9,7 @@ import numpy as np
 from snakemrs.errors import DataError
 from snakemrs.ingest.formats.philips import number, partner, read_spar, voxel
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 #: Columns of a line of the list: kind, counters, size and offset.
 _COLUMNS = 21
@@ -87,7 +87,8 @@ def recognise(path: Path) -> RawFile:
     transients = len({(numbers[_DYNAMIC - 1], numbers[_AVERAGE - 1]) for numbers in main})
     frequency = number(spar, entries, "synthesizer_frequency") / 1e6
     bandwidth = number(spar, entries, "sample_frequency")
-    ratio = water_ratio(_first(data, lines, min(mixes), points), bandwidth, frequency)
+    signal = _first(data, lines, min(mixes), points)
+    ratio = water_ratio(signal, bandwidth, frequency)
     suppressed = is_suppressed(ratio)
     inside = len(mixes) > 1
     name = entries.get("scan_id", "")
@@ -123,7 +124,7 @@ def recognise(path: Path) -> RawFile:
         why=f"Philips DATA/LIST with SPAR, {transients} transients × {coils} coils"
         + (", water reference inside; " if inside else "; ")
         + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(signal),
         details={"entries": entries, "water_inside": inside},
     )
 

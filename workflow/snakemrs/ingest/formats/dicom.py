@@ -11,7 +11,7 @@ import numpy as np
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
 from snakemrs.ingest.sidecar import vendor_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 SIEMENS_NON_IMAGE = "1.3.12.2.1107.5.9.1"
 MR_SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
@@ -179,7 +179,7 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
         water_ratio=ratio,
         why=f"DICOM spectrum of {vendor or 'an unknown vendor'}, {len(signals)} frames"
         + (f" of which {sum(watery)} are water" if inside else ""),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(signal),
         details={"water_inside": inside, "frames": len(signals), "manufacturer": vendor, "seconds": _seconds(files)},
     )
 
@@ -224,7 +224,8 @@ def _siemens_ima(place: Path, files: tuple[Path, ...], header: Any) -> RawFile:
     if voxels > 1:
         return RawFile(place, "dicom-mrs", files=files, vendor="Siemens", why="Siemens DICOM, spectroscopic imaging")
     flat = np.frombuffer(value, dtype="<f4")
-    ratio = water_ratio(flat[0::2] + 1j * flat[1::2], 1 / dwell, frequency)
+    signal = flat[0::2] + 1j * flat[1::2]
+    ratio = water_ratio(signal, 1 / dwell, frequency)
     suppressed = is_suppressed(ratio)
     echo, repetition, inversion = (_number(item(key)) for key in ("EchoTime", "RepetitionTime", "InversionTime"))
     centre = [_number(v) for v in (tags.get("VoiPosition", {}).get("items") or [])]
@@ -252,7 +253,7 @@ def _siemens_ima(place: Path, files: tuple[Path, ...], header: Any) -> RawFile:
         water_ratio=ratio,
         why="Siemens DICOM spectrum; "
         + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(signal),
         details={"manufacturer": "Siemens", "seconds": _seconds(files)},
     )
 

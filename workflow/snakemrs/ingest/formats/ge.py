@@ -15,7 +15,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 #: Revisions of the header whose structure is known and that are little-endian.
 REVISIONS = (
@@ -80,8 +80,7 @@ def recognise(path: Path) -> RawFile:
             "the P-file header is absurd", file=path,
             found=f"{coils} coils, {points} points of {word} bytes at byte {offset}, nex {nex:g}, {bandwidth:g} Hz",
         )  # fmt: skip
-    signal = points * 2 * word
-    frames = passes // (coils * signal) - 1
+    frames = passes // (coils * points * 2 * word) - 1
     size = path.stat().st_size
     if frames < 1 or frames > 2**16:
         raise DataError("the P-file header is absurd", file=path, found=f"{frames} frames")
@@ -93,7 +92,8 @@ def recognise(path: Path) -> RawFile:
     water = min(int(16 / nex), frames)
     metabolites = frames - water
     psd = bytes(header.rhi_psdname).split(b"\0")[0].decode("latin-1")
-    ratio = _ratio(path, offset, points, word, frames, water if metabolites > 0 else 0, bandwidth, frequency)
+    signal = _first(path, offset, points, word, frames, water if metabolites > 0 else 0)
+    ratio = water_ratio(signal, bandwidth, frequency)
     suppressed = is_suppressed(ratio)
     return RawFile(
         path=path,
@@ -118,18 +118,15 @@ def recognise(path: Path) -> RawFile:
         water_ratio=ratio,
         why=f"GE P-file, {metabolites} frames and {water} water frames × {coils} coils; "
         + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(signal),
         details={"water_inside": water > 0 and metabolites > 0, "water_frames": water},
     )
 
 
-def _ratio(
-    path: Path, offset: int, points: int, word: int, frames: int, skip: int, bandwidth: float, frequency: float
-) -> float | None:
-    """Judge the water of the first coil's metabolite frames (after one dummy and the water frames)."""
-    count = min(64, frames - skip)
+def _first(path: Path, offset: int, points: int, word: int, frames: int, skip: int) -> np.ndarray:
+    """Read up to 64 frames of the first coil, after one dummy and the water frames."""
     with path.open("rb") as stream:
         stream.seek(offset + (1 + skip) * points * 2 * word)
-        flat = np.frombuffer(stream.read(count * points * 2 * word), dtype=f"<i{word}").astype(np.float32)
-    signals = (flat[0::2] + 1j * flat[1::2]).reshape(-1, points)
-    return water_ratio(signals, bandwidth, frequency)
+        flat = np.frombuffer(stream.read(min(64, frames - skip) * points * 2 * word), dtype=f"<i{word}")
+    values = flat.astype(np.float32)
+    return (values[0::2] + 1j * values[1::2]).reshape(-1, points)

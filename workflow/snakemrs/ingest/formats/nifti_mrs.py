@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 from snakemrs.io import nifti_mrs
 
 
@@ -53,5 +53,5 @@ def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mr
         water_suppressed=suppressed,
         water_ratio=ratio,
         why=f"{what}; {height}" if single else f"{what} with several voxels (spectroscopic imaging)",
-        problem=("the file holds no signal" if ratio is None else None) if single else "spectroscopic imaging",
+        problem=trouble(signal) if single else "spectroscopic imaging",
     )

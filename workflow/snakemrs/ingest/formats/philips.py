@@ -9,7 +9,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 #: What spec2nii reads of a SPAR file and what we need; everything else stays behind.
 _NUMBERS = (
@@ -137,7 +137,8 @@ def recognise(sdat: Path, spar: Path) -> RawFile:
     rows, samples = check_pair(sdat, spar, entries)
     frequency = number(spar, entries, "synthesizer_frequency") / 1e6
     bandwidth = number(spar, entries, "sample_frequency")
-    ratio = water_ratio(read_sdat(sdat, samples, rows), bandwidth, frequency)
+    signal = read_sdat(sdat, samples, rows)
+    ratio = water_ratio(signal, bandwidth, frequency)
     suppressed = is_suppressed(ratio)
     said = "" if suppressed is not None else "; water height undecided, taken by mix_number"
     is_water = suppressed is False or (suppressed is None and entries.get("mix_number") == "2")
@@ -177,7 +178,7 @@ def recognise(sdat: Path, spar: Path) -> RawFile:
         water_suppressed=suppressed,
         water_ratio=ratio,
         why=f"Philips SDAT with SPAR; {height}{said}{from_name}",
-        problem="the SDAT holds no signal" if ratio is None else None,
+        problem=trouble(signal),
         details={"entries": entries},
     )
 

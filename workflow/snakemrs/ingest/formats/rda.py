@@ -8,7 +8,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 BEGIN, END = b">>> Begin of header <<<", b">>> End of header <<<"
 
@@ -64,7 +64,8 @@ def recognise(path: Path) -> RawFile:
         return RawFile(path, "rda", files=(path,), vendor="Siemens", why="Siemens RDA, spectroscopic imaging")
     frequency = number("MRFrequency")
     flat = np.frombuffer(samples, dtype="<f8")
-    ratio = water_ratio(flat[0::2] + 1j * flat[1::2], 1 / dwell, frequency)
+    signal = flat[0::2] + 1j * flat[1::2]
+    ratio = water_ratio(signal, 1 / dwell, frequency)
     suppressed = is_suppressed(ratio)
     try:
         averages = int(number("NumberOfAverages"))
@@ -94,5 +95,5 @@ def recognise(path: Path) -> RawFile:
         water_suppressed=suppressed,
         water_ratio=ratio,
         why="Siemens RDA; " + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(signal),
     )

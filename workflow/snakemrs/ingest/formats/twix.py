@@ -17,7 +17,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 
 _COUNTERS = ("Lin", "Ave", "Sli", "Par", "Eco", "Phs", "Rep", "Set", "Seg", "Ida", "Idb", "Idc", "Idd", "Ide")
 _LOOP_ORDER = ("Lin", "Par", "Sli", "Ave", "Phs", "Eco", "Rep", "Set", "Seg")
@@ -260,7 +260,7 @@ def _describe(path: Path, text: str, lines: Lines, vb: bool, measurements: int) 
         water_ratio=ratio,
         why=f"Siemens twix {baseline}, {len(lines.ticks)} transients × {lines.coils} coils; "
         + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
-        problem="the file holds no signal" if ratio is None else None,
+        problem=trouble(lines.first),
         details={
             "water_inside": inside, "dynamic": dynamic, "measurements": measurements,
             "seconds": seconds if lines.ticks.any() else None,

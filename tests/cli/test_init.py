@@ -1,0 +1,151 @@
+"""`snakemrs init` proposes a study from raw files that needs no editing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from ingest import raw_files as raw
+from snakemrs.cli.init import init
+from snakemrs.errors import RequestError
+from snakemrs.io.tables import read_table
+from snakemrs.study.config import load_config
+from snakemrs.study.tables import read_scans
+
+COILS = np.array([1, 0.5j])[:, None]
+
+
+def run(source: Path, study: Path, *options: str) -> Result:
+    result = CliRunner().invoke(init, [str(source), str(study), *options])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def labels(study: Path) -> set[tuple[str, ...]]:
+    return {
+        tuple(row[key] for key in ("participant", "session", "suffix", "acq", "voi", "run"))
+        for row in read_table(study / "scans.tsv")
+    }
+
+
+def session(folder: Path, **changes: object) -> None:
+    raw.write_sdat(folder, raw.signal(), "act", **changes)
+    raw.write_sdat(folder, raw.water_signal(), "ref", **changes)
+
+
+def test_sessions_named_as_in_bids_are_taken_from_the_names(tmp_path: Path) -> None:
+    for who in ("01", "02"):
+        session(tmp_path / "raw" / f"sub-{who}" / "ses-pre")
+        raw.write_image(tmp_path / "raw" / f"sub-{who}" / "ses-pre" / "t1.nii.gz", *raw.head_image())
+    run(tmp_path / "raw", tmp_path / "study")
+    assert labels(tmp_path / "study") == {
+        (who, "pre", suffix, acq, "n/a", "n/a")
+        for who in ("01", "02")
+        for suffix, acq in (("svs", "press"), ("mrsref", "press"), ("T1w", "n/a"))
+    }
+    assert load_config(tmp_path / "study" / "study.yaml").raw == str(tmp_path / "raw")
+    assert len(read_scans(tmp_path / "study" / "scans.tsv")) == 6
+
+
+def test_folders_are_participants_where_names_say_nothing_and_headers_are_never_asked(tmp_path: Path) -> None:
+    for who in ("P_01", "P_02"):
+        session(tmp_path / "raw" / "data" / who)
+    result = run(tmp_path / "raw", tmp_path / "study")
+    assert {row[0] for row in labels(tmp_path / "study")} == {"P01", "P02"}
+    written = "".join(p.read_text() for p in (tmp_path / "study").iterdir())
+    assert not any(word in result.output + written for word in raw.PERSONAL)
+
+
+def test_inversion_nulled_scans_are_kept_apart_with_their_water(tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / "sub-01"
+    session(folder / "main")
+    session(folder / "mm", scan_id="PRESS_TI_600")
+    run(tmp_path / "raw", tmp_path / "study")
+    assert {row[2:4] for row in labels(tmp_path / "study")} == {
+        ("svs", "press"), ("mrsref", "press"), ("svs", "mm"), ("mrsref", "mm"),
+    }  # fmt: skip
+    by_path = {row["path"]: row["acq"] for row in read_table(tmp_path / "study" / "scans.tsv")}
+    assert by_path["sub-01/mm/ref.SDAT"] == "mm"
+    assert load_config(tmp_path / "study" / "study.yaml").macromolecule_acq == "mm"
+
+
+def test_water_of_another_voxel_is_not_paired(tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / "sub-01"
+    raw.write_sdat(folder, raw.signal(), "act")
+    raw.write_sdat(folder, raw.water_signal(), "ref", lr_off_center=30)
+    result = run(tmp_path / "raw", tmp_path / "study")
+    assert {row[2] for row in labels(tmp_path / "study")} == {"svs"}
+    assert "another voxel" in result.output
+
+
+def test_two_voxels_two_runs_and_two_echo_times_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / "sub-01"
+    session(folder / "a")
+    session(folder / "b", lr_off_center=30)
+    run(tmp_path / "raw", tmp_path / "voxels")
+    assert {row[4] for row in labels(tmp_path / "voxels")} == {"voxel1", "voxel2"}
+
+    raw.write_sdat(folder / "a", raw.signal(), "act2")
+    run(tmp_path / "raw", tmp_path / "runs")
+    assert {row[5] for row in labels(tmp_path / "runs") if row[2] == "svs"} == {"01", "02", "n/a"}
+    read_scans(tmp_path / "runs" / "scans.tsv")
+
+    session(tmp_path / "echo" / "sub-01" / "short")
+    session(tmp_path / "echo" / "sub-01" / "long", echo_time=144)
+    run(tmp_path / "echo", tmp_path / "echoes")
+    assert {row[3] for row in labels(tmp_path / "echoes")} == {"presste30", "presste144"}
+
+
+def test_any_mix_of_vendors_is_proposed_and_water_inside_a_file_has_its_own_row(tmp_path: Path) -> None:
+    many, water = raw.signal(8)[:, None] * COILS, raw.water_signal(8)[:, None] * COILS
+    raw.write_ge(tmp_path / "raw" / "sub-01", many, water)
+    raw.write_twix(tmp_path / "raw" / "sub-02", many, "met")
+    raw.write_twix(tmp_path / "raw" / "sub-02", water[:2], "wat")
+    raw.write_data_list(tmp_path / "raw" / "sub-03", many, water)
+    raw.write_dicom_series(tmp_path / "raw" / "sub-01" / "t1", raw.head_image()[0])
+    run(tmp_path / "raw", tmp_path / "study")
+    scans = {(s.participant, s.suffix): s.path for s in read_scans(tmp_path / "study" / "scans.tsv")}
+    assert scans["01", "svs"] == scans["01", "mrsref"] == "sub-01/P01024.7"
+    assert scans["01", "T1w"] == "sub-01/t1"
+    assert (scans["02", "svs"], scans["02", "mrsref"]) == ("sub-02/met.dat", "sub-02/wat.dat")
+    assert scans["03", "svs"] == scans["03", "mrsref"] == "sub-03/scan.data"
+
+
+def test_what_could_not_be_placed_is_said_with_its_reason(tmp_path: Path) -> None:
+    session(tmp_path / "raw" / "sub-01")
+    cut = raw.write_sdat(tmp_path / "raw" / "sub-02", raw.signal())
+    cut.write_bytes(cut.read_bytes()[:100])
+    result = run(tmp_path / "raw", tmp_path / "study", "--json")
+    found = {row["path"]: row for row in json.loads(result.stdout)["found"]}
+    assert found["sub-02/scan.SDAT"]["placed"] is False
+    assert "truncated" in found["sub-02/scan.SDAT"]["note"]
+    assert found["sub-01/act.SDAT"]["placed"] is True
+
+
+def test_an_existing_study_is_not_overwritten(tmp_path: Path) -> None:
+    session(tmp_path / "raw" / "sub-01")
+    run(tmp_path / "raw", tmp_path / "study")
+    (tmp_path / "study" / "study.yaml").write_text("name: mine\n")
+    with pytest.raises(RequestError, match="a study already"):
+        run(tmp_path / "raw", tmp_path / "study")
+    assert (tmp_path / "study" / "study.yaml").read_text() == "name: mine\n"
+    run(tmp_path / "raw", tmp_path / "study", "--force")
+
+
+def test_a_folder_without_spectra_writes_nothing(tmp_path: Path) -> None:
+    raw.write_image(tmp_path / "raw" / "t1.nii.gz", *raw.head_image())
+    with pytest.raises(RequestError, match="no single-voxel spectrum"):
+        run(tmp_path / "raw", tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.realdata
+def test_the_measured_philips_data_become_a_study_without_editing(realdata: Path, tmp_path: Path) -> None:
+    run(realdata / "philips_press_mm", tmp_path / "study")
+    expected = {("svs", "press"), ("mrsref", "press"), ("svs", "mm"), ("mrsref", "mm"), ("T1w", "n/a")}
+    assert labels(tmp_path / "study") == {(who, "01", *kind, "n/a", "n/a") for who in ("01", "02") for kind in expected}
