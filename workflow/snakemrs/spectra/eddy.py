@@ -9,7 +9,7 @@ def water_phase(water: np.ndarray, noise: float, points: int | None = None) -> n
     """Give the phase of the water signal over time, unwrapped.
 
     Where the signal has sunk into noise its phase means nothing: from there on it goes on with the mean frequency of
-    the last tenth before.
+    the last quarter before.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def water_phase(water: np.ndarray, noise: float, points: int | None = None) -> n
     if last < 16:
         raise ValueError("the water reference is hardly above its noise")
     phase = np.unwrap(np.angle(water[:last]))
-    tail = max(8, last // 10)
-    slope = (phase[-1] - phase[-tail]) / (tail - 1)
-    more = phase[-1] + slope * np.arange(1, points - last + 1)
+    tail = max(12, last // 4)
+    slope, level = np.polyfit(np.arange(-tail + 1, 1), phase[-tail:], 1, w=smooth[last - tail : last])
+    more = level + slope * np.arange(1, points - last + 1)
     return np.concatenate([phase, more])
 
 
