@@ -34,6 +34,8 @@ def simulate(
     """
     from snakemrs.scanner.study import write_study
 
-    write_study(study, vendor, preset, participants, sessions, seed, transients, lambda text: click.echo(f"  {text}"))
+    write_study(
+        study, vendor, preset, participants, sessions, seed, transients, say=lambda text: click.echo(f"  {text}")
+    )
     click.echo(f"{study}: {participants} participants × {sessions} sessions, preset {preset}, {vendor}")
     click.echo(f"What is true stands in {study / 'truth'}; `snakemrs run {study}` does not read it.")

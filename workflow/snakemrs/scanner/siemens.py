@@ -1,7 +1,8 @@
 """Siemens twix, software VB: text headers, then a 128-byte header and the samples of each coil of each transient.
 
 Made by inverting how spec2nii (with pymapvbvd) reads such a file: the file holds the conjugate of the sign of
-NIfTI-MRS, geometry stands in MeasYaps under sSpecPara.sVoI in patient coordinates (LPS). The water reference is a file of its own.
+NIfTI-MRS, geometry stands in MeasYaps under sSpecPara.sVoI in patient coordinates (LPS). The water
+reference is a file of its own.
 """
 
 from __future__ import annotations
