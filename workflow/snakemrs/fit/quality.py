@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from snakemrs.fit.engine import Engine, State
+from snakemrs.fit.nnls import solve_nonnegative
 
 if TYPE_CHECKING:
     from snakemrs.fit.spectrum import SpectrumFit
 
 LOWEST_SNR = 3.0
 """Height of the tallest metabolite line over the noise below which there is no spectrum."""
+LOWEST_GAIN = 60.0
+"""Least fall of χ² when metabolites are added to baseline and macromolecules; noise alone gives up to about 40."""
 LARGEST_WIDTH_PPM = 0.25
 """Line width above which metabolites cannot be told apart, ppm."""
-DOUBTFUL_RESIDUAL, FAILED_RESIDUAL = 2.0, 6.0
-"""Residual over noise that makes a fit doubtful; that with a residual above a fifth of the signal makes it failed."""
+DOUBTFUL_RESIDUAL = 2.0
+"""Residual over noise above which the model misses something."""
+DOUBTFUL_MISFIT, FAILED_MISFIT = 0.04, 0.08
+"""What the residual has beyond noise (root mean square) over the tallest metabolite line."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +33,61 @@ class Verdict:
     reason: str
 
 
-def judge(engine: Engine, state: State, result: SpectrumFit, converged: bool, rival: float) -> Verdict:
+@dataclass(frozen=True)
+class Search:
+    """What the search met.
+
+    Attributes
+    ----------
+    rival : float
+        Difference in χ² to the next best, distinct optimum (infinite if there is none).
+    elsewhere : float or None
+        Shift in Hz/MHz at which the spectrum looks more like one than within the allowed range (positive: the data lie
+        at lower ppm).
+    converged : bool
+    """
+
+    rival: float
+    elsewhere: float | None = None
+    converged: bool = True
+
+
+def judge(engine: Engine, state: State, result: SpectrumFit, search: Search) -> Verdict:
     """Say whether a fit is to be believed."""
     failed, doubtful = [], []
     problem, parameters = engine.problem, engine.parameters
-    metabolites = problem.groups == 0
-    if not np.any(state.amplitudes[metabolites] > 0):
-        failed.append("no metabolite was found")
-    if result.snr < LOWEST_SNR:
-        failed.append(f"no signal of metabolites above the noise (ratio {result.snr:.1f}, at least {LOWEST_SNR:g})")
+    gain = metabolite_gain(engine, state)
+    misfit = float(np.sqrt(max(result.residual_ratio**2 - 1, 0.0))) / max(result.snr, 1e-9)
+    if result.snr < LOWEST_SNR or gain < LOWEST_GAIN:
+        failed.append(f"no metabolites above the noise (signal to noise {result.snr:.1f}, χ² falls by {gain:.0f})")
     if result.line_width > LARGEST_WIDTH_PPM * problem.spectrometer_frequency:
         failed.append(f"line width {result.line_width:.0f} Hz")
     shift = result.parameters["shift"] / problem.spectrometer_frequency
     limit = parameters.upper[parameters.index("shift")] / problem.spectrometer_frequency
     if abs(shift) > 0.95 * limit:
-        failed.append(f"the shift ran to the end of its range ({shift:.2f} ppm)")
-    signal = float(np.abs(result.fit - result.baseline).max())
-    misfit = float(np.sqrt(np.mean(np.abs(result.fit - result.data) ** 2)))
-    if result.residual_ratio > FAILED_RESIDUAL and misfit > 0.1 * signal:
-        failed.append(
-            f"the residual is {result.residual_ratio:.1f} times the noise and {misfit / signal:.0%} of the signal"
-        )
+        failed.append(f"the shift ran to the end of its range ({-shift:+.2f} ppm)")
+    if search.elsewhere is not None and result.residual_ratio > 1.3:
+        failed.append(f"the spectrum seems to be shifted by {-search.elsewhere:+.2f} ppm")
+    if misfit > FAILED_MISFIT:
+        failed.append(f"what the model misses is {misfit:.0%} of the tallest line")
+    elif misfit > DOUBTFUL_MISFIT:
+        doubtful.append(f"what the model misses is {misfit:.0%} of the tallest line")
     elif result.residual_ratio > DOUBTFUL_RESIDUAL:
         doubtful.append(f"the residual is {result.residual_ratio:.1f} times the noise")
-    if not converged:
+    if not search.converged:
         doubtful.append("the search did not converge")
-    if rival < 10.0:
+    if search.rival < 10.0:
         doubtful.append("another optimum is nearly as good")
     if failed:
         return Verdict("failed", "; ".join(failed))
     return Verdict("doubtful", "; ".join(doubtful)) if doubtful else Verdict("ok", "")
+
+
+def metabolite_gain(engine: Engine, state: State) -> float:
+    """Fall of χ² when metabolites are added to baseline, macromolecules and lipids, at the line shape found."""
+    rest = np.flatnonzero(engine.problem.groups > 0)
+    with_all = float(state.target @ state.amplitudes)
+    if rest.size == 0:
+        return with_all
+    without, _ = solve_nonnegative(state.gram[rest[:, None], rest], state.target[rest])
+    return with_all - float(state.target[rest] @ without)

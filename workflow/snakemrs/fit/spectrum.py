@@ -12,7 +12,7 @@ from snakemrs.fit.baseline import choose_stiffness
 from snakemrs.fit.engine import Engine, State, no_prior
 from snakemrs.fit.priors import amplitude_prior, parameters_for
 from snakemrs.fit.problem import Problem
-from snakemrs.fit.quality import Verdict, judge
+from snakemrs.fit.quality import Search, Verdict, judge
 from snakemrs.fit.start import find_starts, noise_level
 from snakemrs.fit.stiffness import damping_for
 from snakemrs.fit.uncertainty import bounds
@@ -126,7 +126,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
     else:
         damping = damping_for(problem.roughness, FIRST_EFFECTIVE_PER_PPM * width_ppm)
     engine = Engine(problem, problem.window_of(fid) / noise, noise, parameters, damping, no_prior(len(problem.names)))
-    state, rival = _first_fit(engine, fid, settings)
+    state, search = _first_fit(engine, fid, settings)
     for round_ in range(2):
         if settings.soft_priors:
             scale = _creatine(problem, state, known)
@@ -137,7 +137,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
                 break
             engine.damping = dampings[best]
         state, converged = engine.minimise(state.theta, settings.max_iterations)
-    return _result(engine, state, converged, rival)
+    return _result(engine, state, replace(search, converged=converged))
 
 
 def _creatine(problem: Problem, state: State, known: Mapping[str, Any]) -> float:
@@ -146,18 +146,17 @@ def _creatine(problem: Problem, state: State, known: Mapping[str, Any]) -> float
     return float(state.amplitudes[use].sum())
 
 
-def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[State, float]:
+def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[State, Search]:
     """Fit from the best candidates of the coarse search.
 
     Returns
     -------
     State
         Of the best.
-    rival : float
-        Difference in χ² to the next best, distinct optimum (infinite if there is none).
+    Search
     """
     problem, parameters = engine.problem, engine.parameters
-    starts = find_starts(problem, fid, settings.max_shift)
+    starts, elsewhere = find_starts(problem, fid, settings.max_shift)
     if not starts:
         raise Failure("nothing in the window of the fit")
     trials = []
@@ -180,10 +179,13 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
                 rival = min(rival, abs(other.cost - best.cost))
             if other.cost < best.cost:
                 best = other
-    return best, float(rival)
+    moved = None
+    if elsewhere is not None and elsewhere.score > 1.2 * starts[0].score:
+        moved = elsewhere.shift / problem.spectrometer_frequency
+    return best, Search(rival=float(rival), elsewhere=moved)
 
 
-def _result(engine: Engine, state: State, converged: bool, rival: float) -> SpectrumFit:
+def _result(engine: Engine, state: State, search: Search) -> SpectrumFit:
     problem, parameters, noise = engine.problem, engine.parameters, engine.scale
     degrees = float(engine.damping.sum())
     free = int(np.sum(parameters.upper > parameters.lower)) + int(state.passive.sum()) + degrees
@@ -217,4 +219,4 @@ def _result(engine: Engine, state: State, converged: bool, rival: float) -> Spec
         verdict=Verdict("ok", ""),
         evaluations=engine.evaluations,
     )
-    return replace(result, verdict=judge(engine, state, result, converged, rival))
+    return replace(result, verdict=judge(engine, state, result, search))

@@ -13,6 +13,8 @@ TYPICAL = {"NAA": 10.0, "Cr": 4.0, "PCr": 4.0, "GPC": 1.0, "PCho": 0.6, "Ins": 5
 """Relative sizes of the lines that tell shift and phase; only their pattern matters."""
 SIGNAL_RANGE = (-1.0, 9.5)
 """Where 1H signals may lie, ppm: outside is noise."""
+FAR_PPM = 1.6
+"""How far a spectrum is looked for that is not where it should be."""
 FADE_IN = 0.012
 """Signals shorter than this (seconds) — baseline, macromolecules — are left out of the search."""
 
@@ -51,8 +53,10 @@ class Start:
     score: float
 
 
-def find_starts(problem: Problem, fid: np.ndarray, max_shift: float, count: int = 3) -> list[Start]:
-    """Candidates of shift and phase by correlation with a typical spectrum, best first.
+def find_starts(
+    problem: Problem, fid: np.ndarray, max_shift: float, count: int = 3
+) -> tuple[list[Start], Start | None]:
+    """Candidates of shift and phase by correlation with a typical spectrum.
 
     The squared size of the correlation of both time signals, as a function of shift, peaks where the patterns agree,
     whatever the phase; the phase is that of the correlation.
@@ -65,6 +69,13 @@ def find_starts(problem: Problem, fid: np.ndarray, max_shift: float, count: int 
         ppm.
     count : int
         How many candidates at most.
+
+    Returns
+    -------
+    starts : list of Start
+        Within `max_shift`, best first.
+    elsewhere : Start or None
+        The best beyond `max_shift`, up to `FAR_PPM`: where the spectrum seems to lie if it does not lie here.
     """
     from scipy.fft import fft
 
@@ -84,15 +95,19 @@ def find_starts(problem: Problem, fid: np.ndarray, max_shift: float, count: int 
     b = np.fft.ifft(data) * fade * np.exp(-np.pi * 4 * time)
     norm = np.linalg.norm(a) * np.linalg.norm(b)
     if norm == 0:
-        return []
+        return [], None
     fine = 8 * size
     correlation = fft(np.conj(a) * b, fine) / norm
     shifts = np.fft.fftfreq(fine, duration / size)
-    near = np.flatnonzero(np.abs(shifts) <= max_shift * problem.spectrometer_frequency)
-    near = near[np.argsort(shifts[near])]
-    power = np.abs(correlation[near]) ** 2
-    peaks = [k for k in range(len(power)) if power[k] == power[max(0, k - 12) : k + 13].max()]
-    peaks.sort(key=lambda k: -power[k])
-    return [
-        Start(float(shifts[near[k]]), float(np.angle(correlation[near[k]])), float(power[k])) for k in peaks[:count]
-    ]
+    power = np.abs(correlation) ** 2
+    peak = (power > np.roll(power, 1)) & (power >= np.roll(power, -1))
+    order = np.flatnonzero(peak)[np.argsort(-power[peak])]
+    found = [Start(float(shifts[k]), float(np.angle(correlation[k])), float(power[k])) for k in order[:60]]
+    hertz = problem.spectrometer_frequency
+    inside = [start for start in found if abs(start.shift) <= max_shift * hertz]
+    outside = [start for start in found if (max_shift + 0.05) * hertz < abs(start.shift) <= FAR_PPM * hertz]
+    starts: list[Start] = []
+    for start in inside:
+        if all(abs(start.shift - other.shift) > 2.0 for other in starts):
+            starts.append(start)
+    return starts[:count], outside[0] if outside else None
