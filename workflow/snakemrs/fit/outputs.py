@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,32 @@ CURVES = {
     "baseline_re": {"Description": "Baseline, real part"},
     "baseline_im": {"Description": "Baseline, imaginary part"},
 }
+
+
+def with_same_names(frames: Sequence[FrameFit]) -> list[FrameFit]:
+    """Give all frames the basis functions of the richest: those that a frame did without (lipids) have amplitude 0."""
+    richest = max((frame.fit for frame in frames if frame.fit is not None), key=lambda fit: len(fit.names))
+    size = len(richest.names)
+    out = []
+    for frame in frames:
+        fit = frame.fit
+        if fit is not None and len(fit.names) < size:
+            at = [richest.names.index(name) for name in fit.names]
+            amplitudes, share = np.zeros(size), np.zeros(size)
+            covariance, parts = np.zeros((size, size)), np.zeros((size, len(fit.ppm)))
+            amplitudes[at], share[at], parts[at] = fit.amplitudes, fit.prior_share, fit.parts
+            covariance[np.ix_(at, at)] = fit.covariance
+            fit = replace(
+                fit,
+                names=richest.names,
+                kinds=richest.kinds,
+                amplitudes=amplitudes,
+                prior_share=share,
+                covariance=covariance,
+                parts=parts,
+            )
+        out.append(replace(frame, fit=fit))
+    return out
 
 
 def write_outputs(

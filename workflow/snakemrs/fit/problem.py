@@ -54,6 +54,8 @@ class Problem:
         Points of the data that are used.
     dwell_time, spectrometer_frequency : float
         Seconds, MHz.
+    with_lipids : Problem or None
+        The same with lipid lines, for spectra that show them.
     """
 
     basis: Basis
@@ -71,6 +73,7 @@ class Problem:
     points: int
     dwell_time: float
     spectrometer_frequency: float
+    with_lipids: Problem | None = None
 
     @cached_property
     def width_ppm(self) -> float:

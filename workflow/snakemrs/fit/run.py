@@ -9,7 +9,7 @@ from typing import Any
 
 
 from snakemrs.errors import DataError, RequestError, SnakeMRSError
-from snakemrs.fit.outputs import Frame, FrameFit, write_outputs
+from snakemrs.fit.outputs import Frame, FrameFit, with_same_names, write_outputs
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Verdict
 from snakemrs.fit.setup import build_problem, with_measured_macromolecules
@@ -78,6 +78,7 @@ def fit_file(job: Job) -> Outcome:
             expected="a spectrum of brain metabolites, referenced to about 0.3 ppm",
             remedy="look at the preprocessed spectrum; see docs/science/fit.md, 'When a fit is refused'",
         )
+    fits = with_same_names(fits)
     about = {
         "data": job.data.name,
         "basis": {
@@ -87,7 +88,6 @@ def fit_file(job: Job) -> Outcome:
             "line_width": basis.line_width,
             "source": basis.notes,
         },
-        "names": list(problem.names),
         "settings": job.settings.model_dump(mode="json"),
         "notes": notes,
         "water": water,

@@ -26,7 +26,6 @@ def build_problem(
     nucleus: str = "1H",
     not_fitted: Mapping[str, str],
     broad: Mapping[str, Any],
-    with_lipids: bool | None = None,
 ) -> tuple[Problem, list[str]]:
     """Match a basis to data, choose its entries, add macromolecules and lipids where asked, and prepare it.
 
@@ -40,8 +39,6 @@ def build_problem(
         Entries that are set aside, with the reason (``fit_basis.yaml``).
     broad : mapping
         ``fit_broad.yaml``.
-    with_lipids : bool, optional
-        Overrides `settings.lipids`: add parametric lipids to a basis that has none, or not.
 
     Returns
     -------
@@ -61,10 +58,11 @@ def build_problem(
         basis = _subset(basis, [n for n, kind in zip(basis.names, basis.kinds, strict=True) if kind != "macromolecule"])
         basis = _add(basis, broad["macromolecules"], "macromolecule")
         notes.append("macromolecules are parametric: " + ", ".join(broad["macromolecules"]))
-    add_lipids = settings.lipids == "always" if with_lipids is None else with_lipids
-    if add_lipids and "lipid" not in have:
-        basis = _add(basis, broad["lipids"], "lipid")
-        notes.append("lipids are parametric: " + ", ".join(broad["lipids"]))
+    if settings.lipids in ("auto", "always") and "lipid" not in have:
+        fat = prepare(_add(basis, broad["lipids"], "lipid"), settings.window)
+        if settings.lipids == "always":
+            return fat, [*notes, "lipids are parametric: " + ", ".join(broad["lipids"])]
+        return replace(prepare(basis, settings.window), with_lipids=fat), notes
     return prepare(basis, settings.window), notes
 
 

@@ -20,6 +20,8 @@ from snakemrs.study.settings.fit import FitSettings
 
 WIDTHS = (2.0, 5.0, 9.0, 15.0)
 """Line widths (Hz) tried at the start, half Lorentzian, half Gaussian."""
+LIPID_GAIN = 25.0
+"""Fall of χ² from which lipid lines are added."""
 FIRST_EFFECTIVE_PER_PPM = 2.0
 """Flexibility of the baseline before the data have chosen one."""
 
@@ -109,15 +111,6 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
     noise = noise_level(fid, problem.dwell_time, problem.spectrometer_frequency)
     largest = float(np.abs(problem.window_of(fid)).max())
     noise = max(noise, 1e-6 * largest)
-    parameters = parameters_for(
-        problem,
-        line_shape=settings.line_shape,
-        phase1_sd=settings.phase1_sd,
-        group_shift_sd=settings.group_shift_sd,
-        group_width_sd=settings.group_width_sd,
-        metabolite_shift_sd=settings.metabolite_shift_sd,
-        max_shift=settings.max_shift,
-    )
     dampings, width_ppm = problem.dampings, problem.width_ppm
     if settings.baseline == "none":
         damping = dampings[0]
@@ -125,8 +118,14 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
         damping = damping_for(problem.roughness, settings.baseline_ed_per_ppm * width_ppm)
     else:
         damping = damping_for(problem.roughness, FIRST_EFFECTIVE_PER_PPM * width_ppm)
-    engine = Engine(problem, problem.window_of(fid) / noise, noise, parameters, damping, no_prior(len(problem.names)))
+    engine = _engine(problem, fid, noise, damping, settings)
     state, search = _first_fit(engine, fid, settings)
+    if problem.with_lipids is not None:
+        fat = _engine(problem.with_lipids, fid, noise, damping, settings)
+        extended = fat.evaluate(_insert(engine, fat, state.theta))
+        if state.cost - extended.cost > LIPID_GAIN:
+            engine, problem = fat, problem.with_lipids
+            state, _ = engine.minimise(extended.theta, settings.max_iterations, tolerance=0.1)
     for round_ in range(2):
         if settings.soft_priors:
             scale = _creatine(problem, state, known)
@@ -137,7 +136,38 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
                 break
             engine.damping = dampings[best]
         state, converged = engine.minimise(state.theta, settings.max_iterations)
-    return _result(engine, state, replace(search, converged=converged))
+    result = _result(engine, state, replace(search, converged=converged))
+    if result.verdict.status == "failed" and _looks_conjugated(problem, fid, settings):
+        reason = "the sign of the imaginary part seems to be the opposite of NIfTI-MRS's; " + result.verdict.reason
+        return replace(result, verdict=Verdict("failed", reason))
+    return result
+
+
+def _looks_conjugated(problem: Problem, fid: np.ndarray, settings: FitSettings) -> bool:
+    """Whether the conjugate of a signal looks much more like a spectrum than the signal."""
+    here, there = (find_starts(problem, signal, settings.max_shift)[0] for signal in (fid, fid.conj()))
+    return bool(there) and there[0].score > 0.3 and there[0].score > 2 * (here[0].score if here else 0.0)
+
+
+def _engine(problem: Problem, fid: np.ndarray, noise: float, damping: np.ndarray, settings: FitSettings) -> Engine:
+    parameters = parameters_for(
+        problem,
+        line_shape=settings.line_shape,
+        phase1_sd=settings.phase1_sd,
+        group_shift_sd=settings.group_shift_sd,
+        group_width_sd=settings.group_width_sd,
+        metabolite_shift_sd=settings.metabolite_shift_sd,
+        max_shift=settings.max_shift,
+    )
+    data = problem.window_of(fid) / noise
+    return Engine(problem, data, noise, parameters, damping, no_prior(len(problem.names)))
+
+
+def _insert(old: Engine, new: Engine, theta: np.ndarray) -> np.ndarray:
+    """Parameters of `old` in the places they have in `new`; the others at their start."""
+    values = dict(zip(old.parameters.names, theta, strict=True))
+    pairs = zip(new.parameters.names, new.parameters.start, strict=True)
+    return np.array([values.get(name, start) for name, start in pairs])
 
 
 def _creatine(problem: Problem, state: State, known: Mapping[str, Any]) -> float:
