@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from spectra_signals import Sampling, brain, noise_for, residual_water
 
 from snakemrs.io.nifti_mrs import NiftiMrs, write
+from spectra_signals import Sampling, brain, noise_for, residual_water
 
 
 def make(folder: Path, transients: int, coils: int, points: int) -> tuple[Path, Path]:

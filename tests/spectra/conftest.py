@@ -10,9 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from spectra_signals import Sampling, brain, noise, noise_for, residual_water  # noqa: E402
-
-from snakemrs.io.nifti_mrs import NiftiMrs  # noqa: E402
+from snakemrs.io.nifti_mrs import NiftiMrs
+from spectra_signals import Sampling, brain, noise, noise_for, residual_water
 
 AFFINE = np.array([[20.0, 0, 0, 5], [0, 30, 0, -20], [0, 0, 25, 10], [0, 0, 0, 1]])
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spectra_signals import Sampling, brain, cramer_rao, noise, noise_for, residual_water
 
 from snakemrs.spectra.align import align, apply
 from snakemrs.spectra.quality import band_of
+from spectra_signals import Sampling, brain, cramer_rao, noise, noise_for, residual_water
 
 SAMPLING = Sampling()
 DWELL = 1 / SAMPLING.bandwidth

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from spectra_signals import Sampling, brain, noise, noise_for
 
 from snakemrs.spectra.coils import coil_weights, combine, efficiency, noise_covariance
 from snakemrs.spectra.quality import band_of
+from spectra_signals import Sampling, brain, noise, noise_for
 
 SAMPLING = Sampling()
 DWELL = 1 / SAMPLING.bandwidth
@@ -58,7 +58,7 @@ def test_the_noise_covariance_is_that_of_truth() -> None:
 
 
 def test_the_combined_signal_has_the_length_of_the_coil_vector() -> None:
-    signals, sensitivity, _ = array_scan(5, 4, seed=6, snr=1e4)
+    signals, _, _ = array_scan(5, 4, seed=6, snr=1e4)
     covariance = noise_covariance(signals, DWELL, KEEP_OUT)
     found = coil_weights(signals, covariance, DWELL)
     assert np.abs(combine(signals, found.weights)[:, 5]) == pytest.approx(np.abs(brain(SAMPLING)[5]), rel=0.01)

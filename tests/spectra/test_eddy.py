@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from spectra_signals import Sampling, brain, noise
 
 from snakemrs.spectra.eddy import correct, water_phase
+from spectra_signals import Sampling, brain, noise
 
 SAMPLING = Sampling()
 T = SAMPLING.time

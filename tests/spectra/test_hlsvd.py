@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from spectra_signals import Sampling, brain, noise, noise_for, residual_water
 
 from snakemrs.spectra.hlsvd import remove_components, signal_poles
 from snakemrs.spectra.quality import band_of
 from snakemrs.spins.axis import ppm_axis, to_spectrum
+from spectra_signals import Sampling, brain, noise, noise_for, residual_water
 
 SAMPLING = Sampling()
 DWELL = 1 / SAMPLING.bandwidth

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spectra_signals import Sampling, brain, noise, noise_for
 
 from snakemrs.spectra.measure import DETECTED, Scale
 from snakemrs.spectra.reference import positive_phase, voigt_width
 from snakemrs.spins.axis import shift_frequency
 from snakemrs.study.resources import constants
+from spectra_signals import Sampling, brain, noise, noise_for
 
 SAMPLING = Sampling()
 DWELL = 1 / SAMPLING.bandwidth

@@ -120,7 +120,7 @@ def fit_singlets(
     singlets: Singlets,
     shift: float = 0.0,
 ) -> SingletFit:
-    """Fit NAA, creatine and choline with Voigt lines of one phase over a linear complex baseline.
+    """Fit NAA, creatine and choline with Voigt lines of one phase over a parabola in each window (complex).
 
     Amplitudes (real, one phase for all) and baselines are linear and eliminated (variable projection); shift, phase and
     widths are found by least squares.
@@ -139,8 +139,8 @@ def fit_singlets(
     time = time_axis(points, dwell_time)
     spectrum = to_spectrum(fid)
     ppm = WATER_PPM - (frequency_axis(points, dwell_time) - shift) / spectrometer_frequency
-    windows = [np.abs(ppm - singlets["NAA"]) < 0.17]
-    windows.append((ppm > singlets["Cr"] - 0.17) & (ppm < singlets["Cho"] + 0.12))
+    windows = [np.abs(ppm - singlets["NAA"]) < 0.14]
+    windows.append((ppm > singlets["Cr"] - 0.14) & (ppm < singlets["Cho"] + 0.12))
     inside = np.flatnonzero(windows[0] | windows[1])
     data = spectrum[inside]
     norm = np.abs(data).max() or 1.0
@@ -148,8 +148,9 @@ def fit_singlets(
     baseline = []
     for window in windows:
         chosen = window[inside].astype(float)
-        for column in (chosen, chosen * (ppm[inside] - ppm[window].mean()) * 10):
-            baseline += [column, 1j * column]
+        within = (ppm[inside] - ppm[window].mean()) * 10
+        for power in range(3):
+            baseline += [chosen * within**power, 1j * chosen * within**power]
     carriers = [
         np.exp(-2j * np.pi * (value - WATER_PPM) * spectrometer_frequency * time) for value in singlets.values()
     ]
