@@ -14,7 +14,7 @@ rule segment:
         "logs/anatomy/{place}/{name}.log",
     container:
         image("anatomy")
-    threads: 2
+    threads: targets.plan.settings["anatomy"]["threads"]
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 30 * attempt,

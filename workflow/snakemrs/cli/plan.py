@@ -43,6 +43,10 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> N
             "sessions": len(resolved.sessions),
             "spectra": len(resolved.spectra),
             "jobs": dict(Counter(job.stage for job in record.jobs.values())),
+            "work": [
+                {"rule": job.rule, "stage": job.stage, "name": job.name, "reason": job.reason}
+                for job in record.jobs.values()
+            ],
             "why": work,
             "problems": [vars(p) for p in resolved.problems],
             "runnable": True,

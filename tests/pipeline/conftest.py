@@ -1,0 +1,72 @@
+"""Running `snakemrs` as a user does, on studies small enough to test with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
+
+
+@dataclass
+class Outcome:
+    """What a command said and how it left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def snakemrs(*words: str | Path, **environment: str) -> Outcome:
+    """Run a command; the words are those of the shell."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    result = subprocess.run(
+        [*SNAKEMRS, *map(str, words)], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, check=False
+    )
+    return Outcome(result.returncode, result.stdout, result.stderr)
+
+
+def jobs(study: Path) -> list[tuple[str, str]]:
+    """What a run would do now: (rule, name) of each job, sorted."""
+    outcome = snakemrs("plan", study, "--json")
+    assert outcome.code in (0, 1), outcome.err
+    return sorted((job["rule"], job["name"]) for job in outcome.json["work"])
+
+
+@pytest.fixture(scope="session")
+def scanner_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual study of three participants, two sessions each, as the scanner left it. Not to be changed."""
+    study = tmp_path_factory.mktemp("virtual") / "study"
+    outcome = snakemrs("simulate", study, "--participants", "3", "--sessions", "2", "--seed", "5")
+    assert outcome.code == 0, outcome.err
+    return study
+
+
+def without_anatomy(study: Path) -> None:
+    """Leave the T1w images out of a study: all of it runs in seconds then."""
+    scans = study / "scans.tsv"
+    lines = [line for line in scans.read_text(encoding="utf-8").splitlines() if "\tT1w\t" not in line]
+    scans.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for image in (study / "raw").rglob("*.nii.gz"):
+        image.unlink()
+
+
+@pytest.fixture
+def study(scanner_files: Path, tmp_path: Path) -> Path:
+    """A copy of the virtual study, without T1w images."""
+    copy = tmp_path / "study"
+    shutil.copytree(scanner_files, copy)
+    without_anatomy(copy)
+    return copy
