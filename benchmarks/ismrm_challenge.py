@@ -67,7 +67,6 @@ def main() -> None:
         points=first.points,
         spectrometer_frequency=first.spectrometer_frequency,
         not_fitted=constants("fit_basis")["not_fitted"],
-        broad=constants("fit_broad"),
     )
     known = constants("fit_priors")
     fit_spectrum(problem, images[0].as_dims(), settings, known)

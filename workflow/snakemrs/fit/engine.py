@@ -173,14 +173,22 @@ class Engine:
         )
 
     def marginal(self, state: State, damping: np.ndarray) -> float:
-        """Minus twice the log marginal likelihood of a stiffness at the θ of `state` (see `baseline`)."""
+        """Minus twice the log marginal likelihood of a stiffness at the θ of `state` (see `baseline`).
+
+        Where the residual is larger than the noise, its variance takes the place of that of the noise: a baseline is
+        not made to follow what other parts of the model miss.
+        """
         weighted = state.cross * damping
         gram = state.products - weighted @ state.cross.T + self.prior.precision
         target = state.overlap - weighted @ state.on_splines + self.prior.target
         amplitudes, passive = solve_nonnegative(gram, target, state.passive)
         use = np.flatnonzero(passive)
-        value = -float(state.on_splines @ (damping * state.on_splines) + target @ amplitudes)
+        fall = float(state.on_splines @ (damping * state.on_splines) + target @ amplitudes)
+        free = len(state.rotated) - int(passive.sum())
+        spread = max((self.data_norm - fall) / free, 1.0)
+        value = (self.data_norm - fall) / spread + free * float(np.log(spread))
         value -= float(np.log1p(-damping[damping < 1.0]).sum())
+        use = np.flatnonzero(passive)
         if use.size:
             value += float(np.linalg.slogdet(gram[use[:, None], use])[1])
         return value

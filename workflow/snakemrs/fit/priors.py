@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from snakemrs.fit.engine import AmplitudePrior, Parameters, no_prior
+from snakemrs.fit.engine import AmplitudePrior, Parameters
 from snakemrs.fit.problem import Problem
 
 
 def amplitude_prior(
-    names: tuple[str, ...], known: Mapping[str, Any], scale: float, strength: float = 1.0
+    names: tuple[str, ...], known: Mapping[str, Any], amplitudes: np.ndarray, strength: float = 1.0
 ) -> AmplitudePrior:
     """Gaussian priors on ratios: (c_k − ρ_k·S)/(s_k·S₀) ~ N(0, 1), with S = tCr a combination of the unknowns itself.
 
-    S₀ (`scale`) only sets the width; the mean moves with the fitted tCr, so that the prior knows ratios and no scale.
+    S₀, tCr of an earlier step, only sets the width; the mean moves with the fitted tCr, so that the prior knows ratios
+    and no scale. Parametric macromolecules are held together in the same way, by the first of them.
 
     Parameters
     ----------
@@ -24,31 +25,47 @@ def amplitude_prior(
         Basis functions.
     known : mapping
         ``config/constants/fit_priors.yaml``.
-    scale : float
-        S₀: tCr of an earlier step, in the units of the amplitudes.
+    amplitudes : ndarray, shape (K,)
+        Of an earlier step.
     strength : float
         Factor on all precisions.
     """
     size = len(names)
-    if scale <= 0:
-        return no_prior(size)
-    reference = np.array([name in known["scale"] for name in names], float)
-    if not reference.any():
-        return no_prior(size)
     precision = np.zeros((size, size))
-    for name, (mean, deviation) in known["ratios"].items():
-        if name in names:
-            row = -mean * reference
-            row[names.index(name)] += 1.0
-            precision += np.outer(row, row) * strength / (deviation * scale) ** 2
+    reference = np.array([name in known["scale"] for name in names], float)
+    scale = float(reference @ amplitudes)
+    if scale > 0:
+        precision += _ratios(names, known["ratios"], reference, scale)
+    broad = known["macromolecules"]
+    if broad["reference"] in names and all(name in names for name in broad["ratios"]):
+        reference = np.array([name == broad["reference"] for name in names], float)
+        family = reference.astype(bool) | np.isin(names, list(broad["ratios"]))
+        height = max(float(reference @ amplitudes), float(amplitudes[family].mean()))
+        if height > 0:
+            precision += _ratios(names, broad["ratios"], reference, height)
+    if scale <= 0:
+        return AmplitudePrior(precision * strength, np.zeros(size))
     for one, other, share, deviation in known["pairs"]:
         if one in names and other in names:
             row = np.zeros(size)
             row[names.index(one)] += 1 - share
             row[names.index(other)] -= share
             total = scale * (1.0 if one in known["scale"] else known["pair_scale"])
-            precision += np.outer(row, row) * strength / (deviation * total) ** 2
-    return AmplitudePrior(precision, np.zeros(size))
+            precision += np.outer(row, row) / (deviation * total) ** 2
+    return AmplitudePrior(precision * strength, np.zeros(size))
+
+
+def _ratios(
+    names: tuple[str, ...], ratios: Mapping[str, tuple[float, float]], reference: np.ndarray, scale: float
+) -> np.ndarray:
+    """Precision of c_k − mean·(reference @ c), standard deviation times `scale`, for all k of `ratios`."""
+    precision = np.zeros((len(names), len(names)))
+    for name, (mean, deviation) in ratios.items():
+        if name in names:
+            row = -mean * reference
+            row[names.index(name)] += 1.0
+            precision += np.outer(row, row) / (deviation * scale) ** 2
+    return precision
 
 
 def parameters_for(

@@ -140,7 +140,6 @@ def _problem_for(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
             spectrometer_frequency=image.spectrometer_frequency,
             nucleus=image.nucleus,
             not_fitted=constants("fit_basis")["not_fitted"],
-            broad=constants("fit_broad"),
         )
     problem, more = _PROBLEMS[key]
     return problem, [*notes, *more], basis

@@ -10,9 +10,9 @@ import numpy as np
 
 from snakemrs.errors import RequestError
 from snakemrs.fit.problem import Problem, prepare
-from snakemrs.spins.axis import WATER_PPM
 from snakemrs.spins.basis import Basis, Kind
 from snakemrs.spins.basis_match import match
+from snakemrs.spins.macromolecules import parametric_signals
 from snakemrs.study.settings.fit import FitSettings
 
 
@@ -25,7 +25,6 @@ def build_problem(
     spectrometer_frequency: float,
     nucleus: str = "1H",
     not_fitted: Mapping[str, str],
-    broad: Mapping[str, Any],
 ) -> tuple[Problem, list[str]]:
     """Match a basis to data, choose its entries, add macromolecules and lipids where asked, and prepare it.
 
@@ -37,8 +36,6 @@ def build_problem(
         Of the data.
     not_fitted : mapping
         Entries that are set aside, with the reason (``fit_basis.yaml``).
-    broad : mapping
-        ``fit_broad.yaml``.
 
     Returns
     -------
@@ -56,12 +53,13 @@ def build_problem(
     have = set(basis.kinds)
     if settings.macromolecules == "parametric" or (settings.macromolecules == "auto" and "macromolecule" not in have):
         basis = _subset(basis, [n for n, kind in zip(basis.names, basis.kinds, strict=True) if kind != "macromolecule"])
-        basis = _add(basis, broad["macromolecules"], "macromolecule")
-        notes.append("macromolecules are parametric: " + ", ".join(broad["macromolecules"]))
+        basis, added = _add(basis, "macromolecule")
+        notes.append("macromolecules are parametric: " + ", ".join(added))
     if settings.lipids in ("auto", "always") and "lipid" not in have:
-        fat = prepare(_add(basis, broad["lipids"], "lipid"), settings.window)
+        richer, added = _add(basis, "lipid")
+        fat = prepare(richer, settings.window)
         if settings.lipids == "always":
-            return fat, [*notes, "lipids are parametric: " + ", ".join(broad["lipids"])]
+            return fat, [*notes, "lipids are parametric: " + ", ".join(added)]
         return replace(prepare(basis, settings.window), with_lipids=fat), notes
     return prepare(basis, settings.window), notes
 
@@ -85,25 +83,18 @@ def _subset(basis: Basis, names: list[str]) -> Basis:
     return replace(basis, names=tuple(names), fids=basis.fids[at], kinds=tuple(basis.kinds[n] for n in at))
 
 
-def _add(basis: Basis, lines: Mapping[str, Any], kind: Kind) -> Basis:
-    new = {name: gaussian_lines(parts, basis) for name, parts in lines.items() if name not in basis.names}
+def _add(basis: Basis, kind: Kind) -> tuple[Basis, tuple[str, ...]]:
+    """Add the parametric macromolecules or lipids to a basis; give their names too."""
+    broad = parametric_signals(
+        spectrometer_frequency=basis.spectrometer_frequency, bandwidth=1 / basis.dwell_time, points=basis.points
+    )
+    new = _subset(broad, [n for n, k in zip(broad.names, broad.kinds, strict=True) if k == kind and n not in basis.names])
     return replace(
         basis,
-        names=(*basis.names, *new),
-        fids=np.concatenate([basis.fids, np.array(list(new.values()))]) if new else basis.fids,
-        kinds=(*basis.kinds, *[kind] * len(new)),
-    )
-
-
-def gaussian_lines(parts: list[list[float]], basis: Basis) -> np.ndarray:
-    """Time signal of Gaussian lines ``[shift ppm, width ppm, protons]`` on the grid of `basis`."""
-    time = np.arange(basis.points) * basis.dwell_time
-    out = np.zeros(basis.points, complex)
-    for ppm, width, protons in parts:
-        hertz = width * basis.spectrometer_frequency
-        frequency = (WATER_PPM - ppm) * basis.spectrometer_frequency
-        out += protons * np.exp(2j * np.pi * frequency * time - (np.pi * hertz * time) ** 2 / (4 * np.log(2)))
-    return out
+        names=(*basis.names, *new.names),
+        fids=np.concatenate([basis.fids, new.fids]),
+        kinds=(*basis.kinds, *new.kinds),
+    ), new.names
 
 
 def with_measured_macromolecules(basis: Basis, image: Any) -> Basis:

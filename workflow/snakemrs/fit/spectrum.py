@@ -128,8 +128,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
             state, _ = engine.minimise(extended.theta, settings.max_iterations, tolerance=0.1)
     for round_ in range(2):
         if settings.soft_priors:
-            scale = _creatine(problem, state, known)
-            engine.prior = amplitude_prior(problem.names, known, scale, settings.prior_strength)
+            engine.prior = amplitude_prior(problem.names, known, state.amplitudes, settings.prior_strength)
         if settings.baseline == "auto":
             best, _ = choose_stiffness(engine, state, dampings)
             if round_ and engine.damping is dampings[best]:
@@ -168,12 +167,6 @@ def _insert(old: Engine, new: Engine, theta: np.ndarray) -> np.ndarray:
     values = dict(zip(old.parameters.names, theta, strict=True))
     pairs = zip(new.parameters.names, new.parameters.start, strict=True)
     return np.array([values.get(name, start) for name, start in pairs])
-
-
-def _creatine(problem: Problem, state: State, known: Mapping[str, Any]) -> float:
-    """Total creatine as fitted (or what its other lines say, where it came out zero)."""
-    use = [n for n, name in enumerate(problem.names) if name in known["scale"]]
-    return float(state.amplitudes[use].sum())
 
 
 def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[State, Search]:

@@ -82,7 +82,7 @@ def settle(raw: RawBasis) -> Basis:
         kinds=tuple(kind_of(name) for name in names),
         nucleus=raw.nucleus,
         echo_time=raw.echo_time,
-        sequence=raw.sequence,
+        sequence=sequence_of(raw.sequence),
         line_width=float(max(0.0, np.median([line.width for *_, line in lines]))),
         notes=notes,
     )
@@ -107,6 +107,15 @@ def kind_of(name: str) -> Kind:
     if re.fullmatch(r"(?i)mm(bl|exp)?|mm[\d_.-].*|m\d\d?", name):
         return "macromolecule"
     return "lipid" if re.match(r"(?i)lip", name) else "metabolite"
+
+
+def sequence_of(name: str | None) -> str | None:
+    """Name of a sequence as SnakeMRS writes it, where it is known."""
+    if not name:
+        return None
+    short = re.sub(r"[-_ ]", "", name.lower())
+    known = {"slaser": "slaser", "semilaser": "slaser", "steam": "steam", "press": "press", "spinecho": "spin-echo"}
+    return next((value for key, value in known.items() if key in short), name)
 
 
 def find_axis(names: list[str], fids: np.ndarray, raw: RawBasis) -> tuple[bool, float]:
