@@ -91,10 +91,12 @@ def write_study(
         "condition": visits["condition"],
     }
     _write(folder / "sessions.tsv", pd.DataFrame(sessions))
-    wide = visits.pivot(index="participant", columns="session", values=["madrs_pre", "madrs_post"])
-    wide.columns = [f"ses-{s}_{'baseline' if v == 'madrs_pre' else 'day1'}_total" for v, s in wide.columns]
-    wide.insert(0, "participant_id", "sub-" + wide.index)
-    _write(folder / "phenotype" / "madrs.tsv", wide)
+    scores: dict[str, dict[str, Any]] = {}
+    for visit in visits.itertuples():
+        row = scores.setdefault(f"sub-{visit.participant}", {"participant_id": f"sub-{visit.participant}"})
+        row[f"ses-{visit.session}_baseline_total"] = visit.madrs_pre
+        row[f"ses-{visit.session}_day1_total"] = visit.madrs_post
+    _write(folder / "phenotype" / "madrs.tsv", pd.DataFrame(list(scores.values())))
     start = table.loc[table["phase"] == "infusion", "onset"].min()
     events = {"onset": [start], "duration": [2400], "trial_type": ["infusion"]}
     _write(folder / "events.tsv", pd.DataFrame(events))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ def expected(case: str, what: str, method: str | None = None) -> list[dict[str, 
     return rows if method is None else [row for row in rows if row["method"] == method]
 
 
+@cache
 def fitted(case: str, method: str = "kenward-roger", **options: object) -> MixedModel:
     return fit_mixed(data_of(case), FORMULAS.get(case, FORMULA), method, **options)  # type: ignore[arg-type]
 
@@ -125,7 +127,7 @@ def test_rows_with_missing_values_are_said_by_participant() -> None:
 
 
 def test_the_reference_level_can_be_chosen() -> None:
-    model = fitted("balanced", reference={"condition": "B"})
+    model = fit_mixed(data_of("balanced"), FORMULA, reference={"condition": "B"})
     assert "condition[T.A]" in model.design.names
     assert model.estimate("condition[T.A]:phase[T.infusion]").estimate == pytest.approx(
         -fitted("balanced").estimate("condition[T.B]:phase[T.infusion]").estimate
@@ -177,7 +179,7 @@ def test_the_logarithm_of_zero_is_refused() -> None:
         fit_mixed(data, FORMULA)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(scale=st.floats(1e-6, 1e6), shift=st.floats(-10, 10), seed=st.integers(0, 1000))
 def test_units_do_not_change_the_tests(scale: float, shift: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

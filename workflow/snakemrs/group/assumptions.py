@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from snakemrs.errors import RequestError
 from snakemrs.group.mixed import MixedModel, fit_mixed
 from snakemrs.group.reml import block_patterns
 
@@ -128,13 +129,14 @@ def lag_one(model: MixedModel, order: Array) -> tuple[float, int]:
 def leave_one_out(
     data: pd.DataFrame, formula: str, term: str, unit: str = "participant", **options: Any
 ) -> list[dict[str, Any]]:
-    """Fit again without each participant: ``participant estimate se df p ci_low ci_high``."""
+    """Fit again without each participant (of five or more): ``participant estimate se df p ci_low ci_high``."""
     rows = []
-    for label in sorted(data[unit].dropna().unique(), key=str):
+    labels = sorted(data[unit].dropna().unique(), key=str)
+    for label in labels if len(labels) > 4 else []:
         try:
             effect = fit_mixed(data[data[unit] != label], formula, **options).estimate(term)
-        except (KeyError, ValueError):
-            continue
+        except (KeyError, RequestError):
+            continue  # without this participant the model cannot be fitted (the only one of their sex)
         rows.append(
             {
                 unit: label,

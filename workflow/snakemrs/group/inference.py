@@ -86,7 +86,7 @@ class Inference:
     @property
     def standard_errors(self) -> Array:
         """Standard error of each fixed effect."""
-        result: Array = np.sqrt(np.diag(self.covariance))
+        result: Array = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
         return result
 
     def degrees_of_freedom(self, row: Array) -> float:

@@ -79,7 +79,9 @@ class MixedModel:
         """Estimate l' b for one row l of length p."""
         row = np.asarray(row, float)
         estimate = float(row @ self.inference.beta)
-        se = float(np.sqrt(row @ self.inference.covariance @ row))
+        variance = float(row @ self.inference.covariance @ row)
+        # With very few participants the adjusted covariance may have no positive variance: then there is no test.
+        se = float(np.sqrt(variance)) if variance > 0 else float("nan")
         df = self.inference.degrees_of_freedom(row)
         t = estimate / se
         p = float(2 * stats.t.sf(abs(t), df)) if df > 0 else float("nan")
@@ -212,6 +214,8 @@ def fit_mixed(
             f"NOT CONVERGED: {fit.message or 'the likelihood is not at its maximum'}; do not use the result"
         )
     inference = Inference(fit, df, len(y))
+    if not np.all(np.diag(inference.covariance) > 0):
+        warnings.append("too few levels for a small-sample adjustment: effects without standard error have no test")
     return MixedModel(
         parsed, df, design, y, rows, fit, inference, levels, confidence, tuple(warnings), _left_out(data, complete)
     )

@@ -273,9 +273,16 @@ def _maximise(
     floor = np.zeros(len(variances))
     floor[-1] = 1e-12
     for iteration in range(limit):
-        held = (variances <= floor) & (now.gradient > 0)
-        free = ~held
         scale = np.sqrt(np.abs(np.diag(now.expected)))
+        # A variance that the data say nothing about (its levels are all fixed effects) is put to zero, and said.
+        unknown = scale[:-1] < 1e-9 * scale.max()
+        if unknown.any() and variances[:-1][unknown].any():
+            variances[:-1][unknown] = 0.0
+            now = moments(patterns, X, y, variances, rho)
+            continue
+        held = (variances <= floor) & (now.gradient > 0)
+        held[:-1] |= unknown
+        free = ~held
         slope = np.where(free, now.gradient, 0.0) / np.maximum(scale, 1e-300)
         if np.abs(slope).max() < 1e-9 * max(1.0, np.sqrt(len(y))):
             return variances, now, True, iteration, ""

@@ -74,6 +74,10 @@ class Curve:
             }
         )
 
+    def _same_rows(self, effect: Effect) -> bool:
+        mine, primary = effect.model, self.primary.model
+        return len(mine.y) == len(primary.y) and bool(np.array_equal(mine.y, primary.y))
+
     def fit(
         self,
         group: str,
@@ -98,6 +102,10 @@ class Curve:
         if effect.estimate is None:
             return
         e = effect.estimate
+        if group != "primary" and not more and outcome == self.outcome and self._same_rows(effect):
+            # They are no further choice, and would only raise the share that agrees.
+            self.left_out.append(f"{group}, {choice}: the rows are those of the primary analysis")
+            return
         said = "; ".join([*([note] if note else []), *effect.model.warnings]) or None
         self.add(
             group,
@@ -164,9 +172,11 @@ def _models(curve: Curve, frames: pd.DataFrame) -> None:
     other = "satterthwaite" if settings.df == "kenward-roger" else "kenward-roger"
     curve.fit("model", f"degrees of freedom: {other}", frames, df=other)
     if curve.outcome.startswith("log("):
-        # On the ratio's own scale the effect is not comparable in size: only its sign and verdict are.
         plain = curve.outcome[4:-1]
-        curve.fit("model", "without logarithm", frames, outcome=plain, note="in units of the ratio itself")
+        if plain in frames:
+            # Divided by its mean, a difference is comparable with one of logarithms.
+            scaled = frames.assign(**{plain: frames[plain] / frames[plain].mean()})
+            curve.fit("model", "without logarithm", scaled, outcome=plain, note="divided by the mean of all rows")
     if settings.sensitivity.autoregression and "time_bin" in frames and "onset" in frames:
         ordered = frames.assign(order=frames.groupby(["participant", "session"], observed=True)["onset"].rank("dense"))
         step = _frame_step(frames)

@@ -1,0 +1,218 @@
+"""A study from the tables of its sessions to results: joined, analysed, nothing left out in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from group.example import write_study
+from snakemrs.errors import RequestError
+from snakemrs.group import join
+from snakemrs.group.command import group
+from snakemrs.group.run import run_group
+from snakemrs.io.tables import Row, read_table
+from snakemrs.study.settings.group import DesignSettings, GroupSettings, OutcomeSettings
+
+FEW = OutcomeSettings(secondary=("log(glx_tcr)",), parts=("log(tnaa_amplitude)",), exploratory=())
+
+
+SHORT = '{"bootstrap": 100, "outcomes": {"secondary": [], "parts": [], "exploratory": []}}'
+QUICK = {"leave_one_out": False, "autoregression": False, "permutations": 50}
+
+
+def run(folder: Path, **changed: object) -> Path:
+    settings = GroupSettings.model_validate({"outcomes": FEW, "bootstrap": 200, "sensitivity": QUICK, **changed})
+    run_group(folder / "work" / "plan.json", folder / "group", settings)
+    return folder / "group"
+
+
+def result(output: Path, analysis: str) -> Row:
+    return next(r for r in read_table(output / "statistics" / "results.tsv") if r["analysis"] == analysis)
+
+
+def said(output: Path) -> str:
+    return "\n".join(row["text"] for row in read_table(output / "statistics" / "statements.tsv"))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    write_study(folder, "large", participants=10, failed={"sub-02_ses-02": "truncated SDAT"})
+    return run(folder, sensitivity={})
+
+
+def test_the_planted_effect_is_found(large: Path) -> None:
+    row = result(large, "mixed model")
+    assert row["term"] == "condition[T.B]:phase[T.infusion]"
+    # +38 % and +19 %: log(1.19 / 1.38) once risen, less while rising. A is the code of either treatment.
+    assert 0.08 < abs(float(row["estimate"])) < 0.16
+    assert float(row["p"]) < 1e-4
+    assert np.sign(float(result(large, "2x2 test")["estimate"])) == np.sign(float(row["estimate"]))
+
+
+def test_the_denominator_alone_shows_no_effect(large: Path) -> None:
+    rows = read_table(large / "statistics" / "results.tsv")
+    row = next(r for r in rows if r["outcome"] == "log(tnaa_amplitude)" and r["analysis"] == "mixed model")
+    assert float(row["p"]) > 0.01
+
+
+def test_the_tables_are_joined_with_the_design(large: Path) -> None:
+    rows = read_table(large / "concentrations.tsv")
+    assert {"participant", "session", "kind", "metabolite", "ratio_tnaa", "period", "condition", "sex"} <= set(rows[0])
+    assert {row["kind"] for row in rows} == {"frames", "static"}
+    assert {row["sequence"] for row in rows} == {"AB", "BA"}
+    frames = read_table(large / "frames.tsv")
+    assert {row["phase"] for row in frames} == {"baseline", "infusion"}
+    assert all(float(row["regressor"]) == 0 for row in frames if row["phase"] == "baseline")
+    assert read_table(large / "quality.tsv")[0]["metric"] == "snr"
+
+
+def test_an_incomplete_participant_is_kept_and_said(large: Path) -> None:
+    rows = [r for r in read_table(large / "completeness.tsv") if r["participant"] == "02" and r["session"] == "02"]
+    assert {(r["stage"], r["status"], r["reason"]) for r in rows} >= {("fit", "failed", "truncated SDAT")}
+    assert any(r["participant"] == "02" and r["session"] == "01" for r in read_table(large / "frames.tsv"))
+    assert "sub-02 ses-02 is in no analysis of spectra: fit failed: truncated SDAT" in said(large)
+    assert result(large, "mixed model")["n_participants"] == "10"
+    assert result(large, "2x2 test")["n_participants"] == "9"
+
+
+def test_the_flow_counts_everyone(large: Path) -> None:
+    rows = read_table(large / "flow.tsv")
+    by_period = [r for r in rows if r["period"] == "2"]
+    assert sum(int(r["measured"]) for r in by_period) == 10
+    assert sum(int(r["analysed"]) for r in by_period) == 9
+    assert sum(int(r["scored_day1"]) for r in by_period) == 10
+
+
+def test_the_specification_curve_has_every_kind_of_choice(large: Path) -> None:
+    rows = read_table(large / "sensitivity" / "specifications.tsv")
+    kinds = {row["group"] for row in rows}
+    assert kinds == {
+        "primary",
+        "reference",
+        "model",
+        "frames",
+        "participants",
+        "leave one out",
+        "missing not at random",
+    }
+    assert all(row["same_sign"] == "true" for row in rows)
+    share = read_table(large / "sensitivity" / "agreement.tsv")[0]
+    assert share["group"] == "all"
+    assert int(share["choices"]) == len(rows) - 1
+
+
+def test_the_clinical_analyses_are_there(large: Path) -> None:
+    rows = read_table(large / "statistics" / "results.tsv")
+    assert {row["analysis"] for row in rows} >= {
+        "mixed model", "2x2 test", "effect size", "time course", "by sex", "power", "clinical", "clinical 2x2 test",
+        "paired outcome", "association", "mediation",
+    }  # fmt: skip
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    write_study(tmp_path, "realistic", participants=5)
+    first = {p.name: p.read_bytes() for p in run(tmp_path).rglob("*") if p.is_file()}
+    second = {p.name: p.read_bytes() for p in run(tmp_path).rglob("*") if p.is_file()}
+    assert first == second
+
+
+def test_frames_that_fail_are_left_out_and_listed_by_rule(tmp_path: Path) -> None:
+    write_study(tmp_path, "realistic", participants=4)
+    path = next((tmp_path / "derivatives").rglob("sub-03_ses-01_desc-frames_quality.tsv"))
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace("pass\tn/a", "fail\tsnr below 15")
+    path.write_text("\n".join(lines) + "\n")
+    output = run(tmp_path)
+    rows = read_table(output / "excluded.tsv")
+    assert [(r["participant"], r["session"], r["frame"], r["rule"]) for r in rows] == [
+        ("03", "01", "2", "snr below 15")
+    ]
+    assert len(read_table(output / "frames.tsv")) == 4 * 2 * 8 - 1
+    assert len(read_table(run(tmp_path, exclude="none") / "frames.tsv")) == 4 * 2 * 8
+
+
+def test_two_participants_get_a_statement_not_a_crash(tmp_path: Path) -> None:
+    write_study(tmp_path, "realistic", participants=2)
+    output = run(tmp_path)
+    assert "a model between participants needs three at least" in said(output)
+    assert read_table(output / "statistics" / "summary.tsv")[0]["n_participants"] == "2"
+    assert read_table(output / "sensitivity" / "specifications.tsv") == []
+
+
+def test_a_study_without_design_or_scores_is_described(tmp_path: Path) -> None:
+    write_study(tmp_path, "realistic", participants=4)
+    for name in ("participants.tsv", "sessions.tsv", "events.tsv", "phenotype/madrs.tsv"):
+        (tmp_path / name).unlink()
+    output = run(tmp_path)
+    text = said(output)
+    assert "'condition' is left out" in text
+    assert "there are no clinical scores" in text
+    assert read_table(output / "statistics" / "primary_model.tsv")[0]["term"] == "Intercept"
+
+
+def test_nothing_but_failures_is_said(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=2, failed={f"sub-0{p}_ses-0{s}": "x" for p in (1, 2) for s in (1, 2)})
+    output = run(tmp_path)
+    assert "nothing can be analysed" in said(output)
+
+
+def test_conditions_that_tell_the_treatment_are_refused(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=3)
+    path = tmp_path / "sessions.tsv"
+    path.write_text(path.read_text().replace("\tA\n", "\tplacebo\n"))
+    with pytest.raises(RequestError, match="tells the treatment"):
+        run(tmp_path)
+    run(tmp_path, design=DesignSettings(blinded=False))
+
+
+def test_a_refused_score_holds_up_nobody(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=4)
+    path = tmp_path / "phenotype" / "madrs.tsv"
+    path.write_text(path.read_text() + "sub-99\t30\t20\t30\t20\n")
+    output = run(tmp_path)
+    problems = read_table(output / "clinical_problems.tsv")
+    assert {(p["severity"], p["participant"]) for p in problems} == {("refused", "99")}
+    assert {r["participant"] for r in read_table(output / "clinical.tsv")} == {"01", "02", "03", "04"}
+
+
+def test_one_kind_of_spectrum_is_analysed_and_said(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=3)
+    plan_path = tmp_path / "work" / "plan.json"
+    plan = json.loads(plan_path.read_text())
+    for spectrum in plan["spectra"]:
+        spectrum["acq"] = "press"
+    plan["spectra"].append({**plan["spectra"][0], "acq": "slaser", "stem": "sub-01_ses-01_acq-slaser"})
+    plan_path.write_text(json.dumps(plan))
+    assert "analysed: acq press" in said(run(tmp_path))
+    with pytest.raises(RequestError, match="no spectrum has what"):
+        run(tmp_path, design=DesignSettings(select={"acq": "steam"}))
+
+
+def test_the_command_says_what_it_left_out(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=4, failed={"sub-01_ses-01": "no water"})
+    plan, output = str(tmp_path / "work" / "plan.json"), str(tmp_path / "group")
+    found = CliRunner().invoke(group, ["--plan", plan, "--output", output, "--settings", SHORT])
+    assert found.exit_code == 0, found.output
+    assert "sub-01 ses-01 fit: failed, no water" in found.output
+
+
+@pytest.mark.parametrize(
+    ("onset", "phase"),
+    [(0.0, "baseline"), (500.0, "baseline"), (600.0, "infusion"), (2900.0, "infusion"), (3000.0, "washout")],
+)
+def test_the_phase_of_a_frame_is_that_of_its_middle(onset: float, phase: str) -> None:
+    events = [join.Event(600.0, 2400.0, "infusion")]
+    assert join.phase_of(onset, 100.0, events, DesignSettings()) == phase
+
+
+def test_the_regressor_is_the_mean_of_the_rise_over_the_frame() -> None:
+    events = [join.Event(600.0, 2400.0, "infusion")]
+    t = np.linspace(900, 1300, 100001) - 600
+    expected = np.mean(1 - np.exp(-t / 600))
+    assert join.regressor_of(900.0, 400.0, events, DesignSettings()) == pytest.approx(expected, rel=1e-6)
+    assert join.regressor_of(0.0, 600.0, events, DesignSettings()) == 0
