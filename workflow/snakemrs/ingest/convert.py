@@ -15,6 +15,7 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.ingest import sidecar as bids
 from snakemrs.ingest.raw import RawFile
 from snakemrs.ingest.recognise import recognise
+from snakemrs.ingest.signal import spike, trouble
 from snakemrs.ingest.timing import ECHO, REPETITION, first_plausible, mend
 from snakemrs.io import nifti_mrs
 from snakemrs.io.atomic import replacing, write_json
@@ -154,10 +155,19 @@ def convert(raw_path: Path, out: Path, settings: IngestSettings, participant: st
     suffix = suffix_of(out)
     participant = participant or entity(out, "sub")
     try:
-        raw = recognise(raw_path)
+        return _convert(raw_path, out, suffix, settings, participant)
     except DataError as error:
-        error.participant = error.participant or (f"sub-{participant.removeprefix('sub-')}" if participant else None)
+        if error.participant is None and participant:
+            error.participant = f"sub-{participant.removeprefix('sub-')}"
         raise
+    except MemoryError:
+        raise DataError("there is not enough memory for this file", file=raw_path, participant=participant) from None
+
+
+def _convert(
+    raw_path: Path, out: Path, suffix: str, settings: IngestSettings, participant: str | None
+) -> list[Product]:
+    raw = recognise(raw_path)
     if raw.format == "unknown":
         raise DataError(
             "this is no raw file that is known", file=raw_path, participant=participant, found=raw.why,
@@ -284,10 +294,11 @@ def _check_image(image: nifti_mrs.NiftiMrs, raw: RawFile, settings: IngestSettin
     def refuse(message: str, **more: Any) -> DataError:
         return DataError(message, file=raw.path, participant=participant, **more)
 
-    if not np.all(np.isfinite(image.data)):
-        raise refuse("the spectrum holds values that are no numbers", remedy="copy the raw file from the scanner again")
-    if not np.any(image.data):
-        raise refuse("the spectrum is zero everywhere", remedy="copy the raw file from the scanner again")
+    wrong = trouble(image.data)
+    if wrong is None and (height := spike(np.moveaxis(image.data, 3, -1))) is not None:
+        wrong = f"one sample stands {height:.3g} times above all others"
+    if wrong is not None:
+        raise refuse("the samples are damaged", found=wrong, remedy="copy the raw file from the scanner again")
     if image.nucleus != settings.nucleus:
         raise refuse("another nucleus", found=image.nucleus, expected=f"{settings.nucleus} (setting `nucleus`)")
     ratio = bids.GYROMAGNETIC.get(image.nucleus)

@@ -7,6 +7,10 @@ import numpy as np
 #: Height of water over the highest other signal: above, water is unsuppressed; below, suppressed; between, undecided.
 UNSUPPRESSED_ABOVE = 150.0
 SUPPRESSED_BELOW = 50.0
+#: A sample so many times above every other one is no signal.
+SPIKE = 1000.0
+#: Largest sample that single precision holds with room for sums and squares.
+LARGEST = 1e18
 
 
 def water_ratio(signal: np.ndarray, bandwidth: float, frequency: float) -> float | None:
@@ -32,13 +36,14 @@ def water_ratio(signal: np.ndarray, bandwidth: float, frequency: float) -> float
     """
     signal = np.asarray(signal)
     flat = signal.reshape(-1, signal.shape[-1])
-    if flat.size == 0 or not np.all(np.isfinite(flat)) or not np.any(flat) or not bandwidth > 0 or not frequency > 0:
+    if flat.size == 0 or trouble(flat) or not bandwidth > 0 or not frequency > 0:
         return None
     flat = flat[:: max(1, len(flat) // 64)]
     # A bell over the first 0.4 s: the foot of a line that starts at once falls as 1/f, that of a bell as 1/f^3, so that
     # what is seen 1 ppm from water is not water's own foot.
     length = min(flat.shape[-1], max(32, int(0.4 * bandwidth)))
     bell = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    flat = flat.astype(np.complex128)
     spectrum = np.fft.fft(flat[:, :length] * bell, n=flat.shape[-1], axis=-1)
     height = np.sqrt(np.mean(np.abs(spectrum) ** 2, axis=0))
     offset = np.abs(np.fft.fftfreq(flat.shape[-1], 1 / bandwidth)) / frequency
@@ -56,7 +61,26 @@ def trouble(signal: np.ndarray) -> str | None:
         return "the file holds no signal"
     if not np.all(np.isfinite(signal)):
         return "the file holds values that are no numbers"
+    if np.abs(signal).max() > LARGEST:
+        return "the file holds values beyond what single precision holds"
     return None
+
+
+def spike(signal: np.ndarray) -> float | None:
+    """Give how far one sample stands above all others, where that is further than any signal goes; else None.
+
+    A flipped bit in an exponent multiplies a sample by a power of two up to 2^128. Sparks of a scanner stay below
+    `SPIKE` times the strongest signal, and neighbouring points of a decay are alike.
+
+    Parameters
+    ----------
+    signal : ndarray of complex, shape (..., points)
+    """
+    height = np.abs(signal).ravel()
+    if height.size < 3:
+        return None
+    second, first = np.partition(height, -2)[-2:]
+    return float(first / second) if second > 0 and first > SPIKE * second else None
 
 
 def is_suppressed(ratio: float | None) -> bool | None:
