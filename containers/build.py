@@ -104,15 +104,33 @@ def make_base(target: Path, source: str | None) -> None:
         run(["apptainer", "build", "--force", target, root])
 
 
-def collect_wheels(family: str, target: Path) -> None:
-    """Collect the wheels of an image's requirements, and for the core the package's own."""
+def collect_wheels(family: str, cache: Path, target: Path) -> None:
+    """Collect the wheels of an image's requirements, and for the core the package's own.
+
+    Parameters
+    ----------
+    family : str
+        Which image.
+    cache : Path
+        Folder in which wheels are kept from one build to the next.
+    target : Path
+        Folder to make, with what the image takes along and nothing else.
+    """
     if sys.version_info[:2] != PYTHON:
         raise SystemExit(f"build: the images hold Python {PYTHON[0]}.{PYTHON[1]}; run this with that version")
     target.mkdir(parents=True)
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(target)]
-    run([*wheel, "-r", definitions.HERE / family / f"requirements-{family}.txt"])
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir"]
+    required = definitions.HERE / family / f"requirements-{family}.txt"
+    kept = cache / hashlib.sha256(required.read_bytes()).hexdigest()[:16]
+    if not kept.is_dir():
+        say(f"{family}: collecting wheels")
+        fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=cache))
+        run([*wheel, fresh, "-r", required])
+        os.replace(fresh, kept)
+    for file in kept.iterdir():
+        shutil.copy(file, target)
     if "without" in definitions.read_source(family)["python"]:
-        run([*wheel, str(definitions.ROOT)])
+        run([*wheel, target, str(definitions.ROOT)])
 
 
 def ordinary_user() -> str | None:
@@ -135,7 +153,8 @@ def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), arch
         shutil.copy(definitions.HERE / family / f"{family}.def", place)
         if archive is None:
             shutil.copy(definitions.HERE / family / f"requirements-{family}.txt", place)
-            collect_wheels(family, place / "wheels")
+            (folder / "wheels").mkdir(exist_ok=True)
+            collect_wheels(family, folder / "wheels", place / "wheels")
         say(f"{family}: building")
         shutil.copy(base, place / "from.sif")
         (place / "tmp").mkdir()

@@ -22,6 +22,8 @@ BUILT = "images.built.json"
 # Links to the images of a run, in the study: a name that holds wherever images and study lie.
 LINKS = Path("work") / "images"
 
+_UNCOUNTED = {"__pycache__", "_workflow", "cli", "scanner"}
+
 
 @dataclass(frozen=True)
 class BuiltImage:
@@ -91,13 +93,16 @@ def built_images(folder: Path | None = None) -> dict[str, BuiltImage]:
 
 @cache
 def code_digest() -> str:
-    """Hash of the package and its constants: what decides, with its dependencies, what a step computes."""
+    """Hash of the package and its constants: what decides, with its dependencies, what a step computes.
+
+    The commands that plan and run, and the virtual scanner, work outside the images and do not count.
+    """
     package = Path(__file__).resolve().parents[1]
     total = hashlib.sha256()
     for folder, name in ((package, "package"), (workflow_root() / "config" / "constants", "constants")):
         for file in sorted(folder.rglob("*")):
             inside = file.relative_to(folder)
-            if file.is_file() and not {"__pycache__", "_workflow"} & set(inside.parts):
+            if file.is_file() and not _UNCOUNTED & set(inside.parts):
                 total.update(f"{name}/{inside.as_posix()}\0".encode())
                 total.update(hashlib.sha256(file.read_bytes()).digest())
     return "sha256:" + total.hexdigest()

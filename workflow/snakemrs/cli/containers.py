@@ -1,0 +1,206 @@
+"""Running a study's steps in containers: which images, what is mounted, what the environment is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+from snakemrs.errors import RequestError
+from snakemrs.io.atomic import write_json
+from snakemrs.study.images import LINKS, BuiltImage, built_images, code_digest, images_folder, lock
+from snakemrs.study.plan import Plan
+from snakemrs.study.resources import workflow_root
+
+# What a step may learn from outside: threads, time stamps, and how numerical libraries choose their kernels (without
+# these an image would compute with other kernels than the same machine does outside).
+_HANDED_ON = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "NPY_DISABLE_CPU_FEATURES",
+)
+
+
+def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> list[str]:
+    """Options that make Snakemake run every step in its image; lays links to the images in the study.
+
+    Parameters
+    ----------
+    study : Path
+        The study's folder.
+    plan : Plan
+        Its plan: where raw files and basis lie, what becomes of time stamps.
+    code : Path, optional
+        The run's frozen copy of the code, for its rules' images.
+
+    Returns
+    -------
+    list of str
+        For Snakemake's command line, in front of its targets.
+
+    Raises
+    ------
+    RequestError
+        If Apptainer or an image is missing, an image holds another version of the code, or a path cannot be mounted.
+    """
+    if shutil.which("apptainer") is None and shutil.which("singularity") is None:
+        raise RequestError(
+            "containers need Apptainer, which is not installed here",
+            expected="the program apptainer (1.0 or newer) on PATH",
+            remedy="install it, or run without --containers",
+        )
+    images = required_images(code)
+    link_images(study.resolve(), images)
+    words = ["--containall", *_user_namespace()]
+    for source, target, mode in mounts(study.resolve(), plan):
+        words += ["--bind", f"{source}:{target}:{mode}"]
+    # The node's own /tmp: that of --containall has 64 MiB.
+    words += ["--bind", "/tmp:/tmp:rw"]
+    environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    environment.update(
+        dict.fromkeys(_HANDED_ON[:3], "1"),
+        SOURCE_DATE_EPOCH=str(plan.created),
+        NO_ET="1",
+        PYTHONNOUSERSITE="1",
+    )
+    for name, value in sorted(environment.items()):
+        words += ["--env", f"{name}={value}"]
+    # With = and a space in front, or Snakemake takes the text for an option of its own.
+    return ["--software-deployment-method", "apptainer", "--apptainer-args= " + shlex.join(words)]
+
+
+def families(code: Path | None = None) -> list[str]:
+    """Families of images that the rules name."""
+    root = workflow_root() if code is None else code / "snakemrs" / "_workflow"
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "rules").glob("*.smk")))
+    return sorted(set(re.findall(r"\bimage\(\"(\w+)\"\)", text)))
+
+
+def required_images(code: Path | None = None) -> dict[str, BuiltImage]:
+    """The images that the rules name, as built on this machine.
+
+    Raises
+    ------
+    RequestError
+        If one is missing, or was built from another definition or other code than those of this run.
+    """
+    found = built_images()
+    wanted = families(code)
+    missing = [family for family in wanted if family not in found]
+    remedy = "`make images` builds them; SNAKEMRS_IMAGES names the folder where they lie"
+    if missing:
+        raise RequestError(f"container images are missing: {', '.join(missing)}", file=images_folder(), remedy=remedy)
+    for family in wanted:
+        image = found[family]
+        if image.definition != lock()[family]["definition"]:
+            raise RequestError(
+                f"the image {family} was built from another definition than the lock's",
+                file=image.path,
+                found=image.definition,
+                expected=lock()[family]["definition"],
+                remedy=remedy,
+            )
+        if image.code != code_digest():
+            raise RequestError(
+                f"the image {family} holds another version of SnakeMRS than the one that runs",
+                file=image.path,
+                found=image.code,
+                expected=code_digest(),
+                remedy=remedy,
+            )
+    return {family: found[family] for family in wanted}
+
+
+def link_images(study: Path, images: dict[str, BuiltImage]) -> None:
+    """Lay links to the images in the study, under names that hold their digests; earlier links go.
+
+    The rules name the links. So Snakemake sees another image as another software environment, and sees none in an image
+    or a study that was moved.
+    """
+    folder = study / LINKS
+    folder.mkdir(parents=True, exist_ok=True)
+    for image in images.values():
+        place = study / image.link
+        aside = place.with_suffix(".new")
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(image.path.resolve())
+        os.replace(aside, place)
+    write_json(folder / "images.json", {family: image.link for family, image in sorted(images.items())})
+    kept = {Path(image.link).name for image in images.values()}
+    for other in folder.glob("*.sif"):
+        if other.name not in kept:
+            other.unlink()
+
+
+def mounts(study: Path, plan: Plan) -> list[tuple[Path, Path, str]]:
+    """What a container must see beside the study itself (its working directory, which Snakemake mounts).
+
+    Returns
+    -------
+    list of (source, target, mode)
+        Real folder outside, the path under which the steps name it, ``ro`` or ``rw``. Raw files and the study's own
+        basis are read-only. Links are followed: a raw file that is a link needs the folder it points to as well.
+
+    Raises
+    ------
+    RequestError
+        If a path holds a comma or a colon, which Apptainer cannot mount.
+    """
+    wanted: dict[Path, tuple[Path, str]] = {}
+
+    def add(path: Path, mode: str = "ro") -> None:
+        for target in (path, path.resolve()):
+            if not _inside(target, study):
+                wanted.setdefault(target, (path.resolve(), mode))
+
+    raw = Path(os.path.normpath(study / plan.raw))
+    if raw.exists():
+        add(raw)
+    for scan in plan.scans:
+        file = raw / scan.path
+        real = Path(os.path.realpath(file))
+        if real.exists() and not _inside(real, raw.resolve()):
+            add(real if real.is_dir() else real.parent)
+    own_basis = plan.settings.get("basis")
+    if own_basis:
+        path = Path(os.path.normpath(study / own_basis))
+        if path.exists():
+            add(path if path.is_dir() else path.parent)
+    # A study may have parts of itself on another disk.
+    for entry in sorted(study.iterdir()):
+        if entry.is_symlink() and entry.exists():
+            writable = entry.name in ("bids", "derivatives", "logs", "work")
+            add(entry.resolve() if entry.is_dir() else entry.resolve().parent, "rw" if writable else "ro")
+    result = []
+    for target, (source, mode) in sorted(wanted.items()):
+        covered = any(
+            other != target
+            and _inside(target, other)
+            and _inside(source, wanted[other][0])
+            and wanted[other][1] == mode
+            for other in wanted
+        )
+        if not covered:
+            result.append((source, target, mode))
+    for path in (study, *(part for source, target, _ in result for part in (source, target))):
+        if set(str(path)) & set(',:"\n'):
+            raise RequestError(
+                "a path with a comma, a colon or a quotation mark cannot be mounted into a container",
+                file=path,
+                remedy="rename it, or run without --containers",
+            )
+    return result
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
+
+
+def _user_namespace() -> list[str]:
+    """Root's containers run in a user namespace too, as everybody's do."""
+    return ["--userns"] if os.geteuid() == 0 else []
