@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from snakemrs.errors import RequestError
-from snakemrs.group.formula import Design, Formula, build_design, parse_formula, prepare, random_name
+from snakemrs.group.design import Design, build_design
+from snakemrs.group.formula import Formula, parse_formula, prepare, random_name
 from snakemrs.group.inference import Contrast, DegreesOfFreedom, Inference
 from snakemrs.group.refusals import check_model, session_columns
 from snakemrs.group.reml import RemlFit, fit_reml

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snakemrs.errors import RequestError
+from snakemrs.group.design import FUNCTIONS
 from snakemrs.group.formula import Formula, parse_formula
 from snakemrs.group.mixed import Estimate, MixedModel, fit_mixed
 
@@ -49,15 +50,14 @@ def transform(data: pd.DataFrame, outcome: str) -> pd.Series:
     if any(name not in data.columns for name in parsed.outcome_variables):
         return pd.Series(np.nan, index=data.index)
     numbers = {name: pd.to_numeric(data[name], errors="coerce") for name in parsed.outcome_variables}
-    functions = {"log": np.log, "log10": np.log10, "sqrt": np.sqrt, "exp": np.exp}
     plain = re.fullmatch(r"(?:(\w+)\()?\s*(\w+)\s*\)?", outcome)
-    if plain is None or (plain.group(1) and plain.group(1) not in functions):
+    if plain is None or (plain.group(1) and plain.group(1) not in FUNCTIONS):
         raise RequestError(
             "the outcome is not understood", found=outcome, expected="a column, or log(…), log10(…), sqrt(…) of one"
         )
     values = numbers[plain.group(2)]
     with np.errstate(all="ignore"):
-        result = functions[plain.group(1)](values) if plain.group(1) else values
+        result = FUNCTIONS[plain.group(1)](values) if plain.group(1) else values
     return pd.Series(np.where(np.isfinite(result), result, np.nan), index=data.index)
 
 
