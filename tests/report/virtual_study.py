@@ -81,8 +81,8 @@ def write_anatomy(prefix: Path, mask: Path) -> None:
     )
 
 
-def write_spectra(folder: Path, stem: str, seed: int, transients: int) -> None:
-    """All files of one spectrum, from preprocessing to concentrations."""
+def write_spectra(folder: Path, stem: str, seed: int, transients: int, level: float = 1.0, rise: float = 0.02) -> None:
+    """All files of one spectrum, from preprocessing to concentrations; Glu is `level` times itself and rises."""
     rng = np.random.default_rng(seed)
     place = folder / stem
     clean = sum(time_signal(name) for name in LINES)
@@ -143,8 +143,8 @@ def write_spectra(folder: Path, stem: str, seed: int, transients: int) -> None:
     for label, count in (("static", 1), ("frames", frames)):
         rows = []
         for frame in range(count):
-            rise = 1 + 0.02 * frame
-            amounts = {n: AMOUNT[n] * (rise if n == "Glu" else 1) * (1 + rng.normal(0, 0.01)) for n in names}
+            now = level * (1 + rise * frame)
+            amounts = {n: AMOUNT[n] * (now if n == "Glu" else 1) * (1 + rng.normal(0, 0.02)) for n in names}
             amounts |= {s: sum(amounts[m] for m in members) for s, members in SUMS.items()}
             for metabolite, amount in amounts.items():
                 rows.append(
@@ -155,6 +155,7 @@ def write_spectra(folder: Path, stem: str, seed: int, transients: int) -> None:
                 )  # fmt: skip
         if rows:
             write(path(f"desc-{label}_concentrations.tsv"), rows, Notes={"molal": "there is no water reference"})
+    write(path("desc-static_amplitudes.tsv"), [{"frame": 0, "metabolite": n, "amplitude": AMOUNT[n]} for n in names])
     write(
         path("tissue.tsv"),
         [{"gm": 0.55, "wm": 0.33, "csf": 0.11, "outside": 0.01, "volume_mm3": 8000.0, "gm_sd": 0.02, "wm_sd": 0.02,
@@ -169,7 +170,9 @@ def make_study(study: Path, participants: int = 3, transients: int = 16, name: s
     """Write a study of `participants` with two sessions each; give the path of its plan."""
     derivatives = "derivatives/snakemrs"
     scans, anatomies, spectra, quality, concentrations, completeness = [], [], [], [], [], []
+    chance = np.random.default_rng(3)
     for n in range(participants):
+        person_level = chance.normal(0, 0.08)
         for m, condition in enumerate(("A", "B") if n % 2 else ("B", "A")):
             person, session = f"{n + 1:02d}", f"{m + 1:02d}"
             stem = f"sub-{person}_ses-{session}_acq-press_voi-acc"
@@ -177,8 +180,13 @@ def make_study(study: Path, participants: int = 3, transients: int = 16, name: s
             prefix = f"{place}/anat/sub-{person}_ses-{session}"
             mask = f"{prefix}_acq-press_space-T1w_desc-acc_mask.nii.gz"
             write_anatomy(study / prefix, study / mask)
-            write_spectra(study / place / "mrs", stem, 10 * n + m, transients)
+            level = 1 + chance.normal(0, 0.03) + person_level
+            write_spectra(
+                study / place / "mrs", stem, 10 * n + m, transients, level, 0.02 if condition == "A" else 0.01
+            )
             svs = f"bids/sub-{person}/ses-{session}/mrs/{stem}_svs.nii.gz"
+            (study / svs).parent.mkdir(parents=True, exist_ok=True)
+            (study / svs).touch()
             scans.append(PlannedScan(f"{person}/raw{m}.SDAT", f"{n}{m}" * 32, svs, person, session, "svs"))
             anatomies.append(PlannedAnatomy(person, session, f"bids/sub-{person}_T1w.nii.gz", prefix))
             spectra.append(
@@ -198,6 +206,7 @@ def make_study(study: Path, participants: int = 3, transients: int = 16, name: s
                     {"participant": person, "session": session, "stage": stage, "status": "failed" if bad else "done",
                      "reason": "no water reference" if bad else None}
                 )  # fmt: skip
+    _write_study_tables(study, participants, 2.0 * transients)
     group = study / derivatives / "group"
     write(group / "quality.tsv", quality)
     write(group / "concentrations.tsv", concentrations)
@@ -220,14 +229,34 @@ def make_study(study: Path, participants: int = 3, transients: int = 16, name: s
         )
     ]
     write(
-        group / "statistics" / "primary.tsv", effects, Model={"formula": "log(y) ~ condition*phase", "Confidence": 0.95}
+        group / "statistics" / "primary.tsv", effects, Model={"Formula": "log(y) ~ condition*phase", "Confidence": 0.95}
     )
     last = f"{participants:02d}"
     plan = Plan(
         name=name, raw="raw", created=1, settings=StudyConfig(name=name).model_dump(mode="json"), scans=scans,
         anatomies=anatomies, spectra=spectra, bases={}, tables={},
-        failed=[Failure(f"sub-{last}_ses-02", last, "02", "quantify", "no water reference", "logs/x.log")],
+        failed=[Failure(f"sub-{last}_ses-02_acq-press_voi-acc", last, "02", "quantify", "no water reference", "x.log")],
     )  # fmt: skip
     (study / "work").mkdir(parents=True, exist_ok=True)
     (study / "work" / "plan.json").write_text(json.dumps(asdict(plan)))
     return study / "work" / "plan.json"
+
+
+def _write_study_tables(study: Path, participants: int, length: float) -> None:
+    """What the people of the study write: who, which session when, which masked condition, scores, the infusion."""
+    rng = np.random.default_rng(7)
+    people, sessions, scores = [], [], []
+    for n in range(participants):
+        person = f"sub-{n + 1:02d}"
+        people.append({"participant_id": person, "sex": "F" if n % 4 < 2 else "M", "age": 30 + n})
+        start = int(rng.integers(24, 36))
+        for m, condition in enumerate(("A", "B") if n % 2 else ("B", "A")):
+            here = {"participant_id": person, "session_id": f"ses-{m + 1:02d}"}
+            sessions.append({**here, "period": m + 1, "condition": condition})
+            fall = int(rng.integers(6, 18))
+            for visit, total in (("baseline", start), ("day1", start - fall)):
+                scores.append({**here, "visit": visit, "total": total})
+    write(study / "participants.tsv", people)
+    write(study / "sessions.tsv", sessions)
+    write(study / "phenotype" / "madrs.tsv", scores)
+    write(study / "events.tsv", [{"onset": 0.25 * length, "duration": 0.75 * length, "trial_type": "infusion"}])

@@ -9,28 +9,16 @@ from typing import Any
 from markupsafe import Markup
 
 from snakemrs.errors import SnakeMRSError
-from snakemrs.report import words
 from snakemrs.report.figures import cohort, effects
+from snakemrs.report.grids import MOST_ROWS, plain_grid, shortened
 from snakemrs.report.inputs import GroupInputs, Reader, Table, unique
 from snakemrs.report.page import render
-from snakemrs.report.participant import plain_grid
+from snakemrs.report.statistics import Statistic, statistics
 from snakemrs.report.tables import Download, Grid, badge, download
 from snakemrs.study.settings.report import ReportSettings
 
 STATUS = {"done": "pass", "finished": "pass", "ok": "pass", "complete": "pass", "excluded": "warn", "failed": "fail",
           "missing": "n/a", "to do": "n/a", "n/a": "n/a"}  # fmt: skip
-MOST_ROWS = 400
-"""Longer tables are shown up to here and downloaded whole."""
-
-
-@dataclass
-class Statistic:
-    """One table of results with its figure."""
-
-    title: str
-    grid: Grid
-    figure: Markup | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -41,6 +29,7 @@ class Content:
     figures: dict[str, Markup] = field(default_factory=dict)
     grids: dict[str, Grid] = field(default_factory=dict)
     statistics: list[Statistic] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
     not_done: list[str] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
 
@@ -100,20 +89,21 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     if clinical is not None and clinical.rows:
         add("clinical", "Clinical scores", lambda: cohort.clinical_chart(clinical, "clinical"))
         content.grids["clinical"] = shortened(clinical, "Clinical scores")
-    for n, path in enumerate(sorted((folder / "statistics").rglob("*.tsv"))):
-        table = reader.table(path)
-        if table is not None and table.rows:
-            content.statistics.append(_statistic(table, str(path.relative_to(folder / "statistics")), f"statistic{n}"))
+    content.statistics, content.statements = statistics(reader, folder / "statistics")
     if not content.statistics:
-        content.not_done.append("Statistics: there is no table of results")
-    for path in sorted((folder / "sensitivity").rglob("*.tsv")):
-        table = reader.table(path)
-        if table is None or not table.rows:
-            continue
-        curve = effects.specification_chart(table, "specification")
-        if curve is not None:
-            content.figures["specification"] = curve.html()
-        content.grids.setdefault("sensitivity", shortened(table, "The primary effect under each choice"))
+        content.not_done.append("Effects: there is no table of results")
+    choices = reader.table(folder / "sensitivity" / "specifications.tsv")
+    if choices is not None and choices.rows:
+        add("specification", "Specification curve", lambda: effects.specification_chart(choices, "specification"))
+        content.grids["sensitivity"] = shortened(choices, "The primary effect under each choice")
+    agreement = reader.table(folder / "sensitivity" / "agreement.tsv")
+    if agreement is not None and agreement.rows:
+        content.grids["agreement"] = plain_grid(
+            agreement, "Share of choices with the sign and the verdict of the primary"
+        )
+    excluded = reader.table(folder / "excluded.tsv")
+    if excluded is not None and excluded.rows:
+        content.grids["excluded"] = shortened(excluded, "Left out of the analyses by a rule of quality")
     shown = (completeness, quality, concentrations, clinical)
     content.downloads = [d for d in (download(t.path, t.rows) for t in shown if t is not None) if d]
     content.not_done = unique(content.not_done)
@@ -132,29 +122,22 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     )
 
 
-def shortened(table: Table, caption: str) -> Grid:
-    """Give a table up to `MOST_ROWS` rows; the download has all."""
-    if len(table.rows) <= MOST_ROWS:
-        return plain_grid(table, caption)
-    grid = plain_grid(Table(table.path, table.rows[:MOST_ROWS], table.dictionary), caption)
-    grid.caption = f"{caption}: the first {MOST_ROWS} of n = {len(table.rows)} rows; the download has all."
-    grid.download = download(table.path, table.rows)
-    return grid
-
-
 def _status(row: Mapping[str, str]) -> str:
     return row.get("status", "n/a").lower()
 
 
 def counts(completeness: Table, inputs: GroupInputs) -> list[tuple[str, str]]:
-    """Count participants and sessions: all, complete, with a failure, with an exclusion."""
+    """Count participants and sessions: all, complete, with a failure, with an exclusion.
+
+    A stage that does not apply (status ``n/a``) counts neither way.
+    """
     people: dict[str, set[str]] = {}
     sessions: dict[tuple[str, str], set[str]] = {}
     for row in completeness.rows:
         person = row.get("participant", "").removeprefix("sub-")
         people.setdefault(person, set()).add(_status(row))
         sessions.setdefault((person, row.get("session", "")), set()).add(_status(row))
-    good = {name for name, verdict in STATUS.items() if verdict == "pass"}
+    good = {name for name, verdict in STATUS.items() if verdict == "pass"} | {"n/a"}
 
     def tally(units: Mapping[Any, set[str]]) -> tuple[int, int, int, int]:
         complete = sum(states <= good for states in units.values())
@@ -166,7 +149,7 @@ def counts(completeness: Table, inputs: GroupInputs) -> list[tuple[str, str]]:
     for name, (total, complete, failed, excluded) in (("participants", tally(people)), ("sessions", tally(sessions))):
         parts = [f"{complete} complete", f"{failed} with a failed step", f"{excluded} with an exclusion"]
         rest = total - complete - failed - excluded
-        found.append((f"{total} {name}", ", ".join(parts + ([f"{rest} incomplete"] if rest else []))))
+        found.append((f"{total} {name}", ", ".join(parts + ([f"{rest} with a missing step"] if rest else []))))
     absent = set(inputs.participants) - set(people)
     if absent:
         found.append((f"{len(absent)} without any row", ", ".join(sorted(absent))))
@@ -174,58 +157,53 @@ def counts(completeness: Table, inputs: GroupInputs) -> list[tuple[str, str]]:
 
 
 def completeness_grid(table: Table, inputs: GroupInputs) -> Grid:
-    """Give participants and sessions by stages."""
+    """Give spectra (or sessions, where the table knows no spectra) by stages."""
     stages = list(dict.fromkeys(row.get("stage", "") for row in table.rows))
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    by_spectrum = "spectrum" in table.columns
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in table.rows:
-        unit = (row.get("participant", "").removeprefix("sub-"), row.get("session", "").removeprefix("ses-"))
+        person = row.get("participant", "").removeprefix("sub-")
+        unit = (person, row.get("session", "").removeprefix("ses-"), row.get("spectrum", ""))
         stage, status = row.get("stage", ""), _status(row)
         known = cells.setdefault(unit, {}).get(stage)
         order = ["fail", "warn", "n/a", "pass"]
         if known is None or order.index(STATUS.get(status, "n/a")) < order.index(STATUS.get(known, "n/a")):
             cells[unit][stage] = status
     body = []
-    for (person, session), states in sorted(cells.items()):
+    for (person, session, spectrum), states in sorted(cells.items()):
         page = inputs.pages.get(person)
         name = Markup('<a href="{}">sub-{}</a>').format(page, person) if page else f"sub-{person}"
-        shown = [_state(states[stage]) if stage in states else "" for stage in stages]
-        body.append([name, session or "n/a", *shown])
-    return Grid(
-        ["Participant", "Session", *stages], body, f"n = {len(body)} sessions.", download(table.path, table.rows)
-    )
+        where = _short_stem(spectrum, person, session) if by_spectrum else ""
+        shown = ["" if states.get(stage, "n/a") == "n/a" else _state(states[stage]) for stage in stages]
+        body.append([name, session or "n/a", *([where] if by_spectrum else []), *shown])
+    heads = ["Participant", "Session", *(["Spectrum"] if by_spectrum else []), *stages]
+    caption = f"n = {len(body)} {'spectra' if by_spectrum else 'sessions'}; empty: does not apply."
+    return Grid(heads, body, caption, download(table.path, table.rows))
+
+
+def _short_stem(stem: str, person: str, session: str) -> str:
+    """What tells a spectrum from the others of its session."""
+    kept = [part for part in stem.split("_") if part not in (f"sub-{person}", f"ses-{session}")]
+    return " ".join(kept) or stem
 
 
 def _state(status: str) -> Markup:
-    mark = badge(STATUS.get(status, "n/a"))
-    return Markup(str(mark).rsplit("</b>", 1)[0] + "</b> ") + Markup("{}</span>").format(status)
+    mark = str(badge(STATUS.get(status, "n/a"))).rsplit("</b>", 1)[0]
+    return Markup(mark + "</b> ") + Markup("{}</span>").format(status)  # `mark` holds nothing but our own words
 
 
 def reasons_grid(table: Table) -> Grid:
-    """List what is not done, each with its reason."""
-    body = [
-        [f"sub-{row.get('participant', '').removeprefix('sub-')}", row.get("session", ""), row.get("stage", ""),
-         _state(_status(row)), row.get("reason", "n/a")]
-        for row in table.rows
-        if STATUS.get(_status(row), "n/a") != "pass"
-    ]  # fmt: skip
-    return Grid(["Participant", "Session", "Stage", "Status", "Reason"], body, f"n = {len(body)} not done or excluded.")
-
-
-def _statistic(table: Table, name: str, identifier: str) -> Statistic:
-    title = name.removesuffix(".tsv").replace("_", " ").replace("/", ": ")
-    model = table.dictionary.get("Model")
-    notes = table.notes()
-    if isinstance(model, Mapping):
-        formula = model.get("formula") or model.get("Formula")
-        if formula:
-            notes.insert(0, f"Model: {formula}")
-        warnings = model.get("warnings") or model.get("Warnings") or []
-        notes += [str(w) for w in (warnings if isinstance(warnings, list) else [warnings])]
-    grid = shortened(table, title.capitalize())
-    for column in ("p", "p_holm", "p_bh", "p_adjusted"):
-        if column in table.columns:
-            index = table.columns.index(column)
-            for row, value in zip(grid.rows, table.numbers(column), strict=False):
-                row[index] = words.p_value(value)  # type: ignore[index]
-    figure = effects.forest_chart(table, identifier)
-    return Statistic(title, grid, figure.html() if figure is not None else None, notes)
+    """List what failed, is missing or was excluded, each with its reason; one line where a whole session shares it."""
+    body: list[list[Any]] = []
+    for row in table.rows:
+        status = _status(row)
+        if status == "n/a" or STATUS.get(status, "n/a") == "pass":
+            continue
+        person, session = row.get("participant", "").removeprefix("sub-"), row.get("session", "")
+        where = _short_stem(row.get("spectrum", ""), person, session)
+        body.append([f"sub-{person}", session, where, row.get("stage", ""), _state(status), row.get("reason", "n/a")])
+    heads = ["Participant", "Session", "Spectrum", "Stage", "Status", "Reason"]
+    caption = f"n = {len(body)} failed, missing or excluded."
+    if len(body) > MOST_ROWS:
+        caption = f"The first {MOST_ROWS} of n = {len(body)}; the table of participants and stages has all to download."
+    return Grid(heads, body[:MOST_ROWS], caption)

@@ -63,7 +63,12 @@ def flatten_notes(notes: Any) -> list[str]:
     if notes is None or notes == "":
         return []
     if isinstance(notes, Mapping):
-        found = [f"{key}: {text}" for key, value in notes.items() for text in flatten_notes(value)]
+        # BIDS dictionaries nest everything under Description; that word tells nothing.
+        found = [
+            text if key == "Description" else f"{key}: {text}"
+            for key, value in notes.items()
+            for text in flatten_notes(value)
+        ]
     elif isinstance(notes, (list, tuple)):
         found = [text for value in notes for text in flatten_notes(value)]
     else:

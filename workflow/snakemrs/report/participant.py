@@ -14,10 +14,11 @@ from snakemrs.report import lights as judged
 from snakemrs.report import words
 from snakemrs.report.figures import spectrum as spectrum_figures
 from snakemrs.report.figures import transients, values
+from snakemrs.report.grids import concentrations_grid, plain_grid, quality_grid, tissue_grid
 from snakemrs.report.inputs import ParticipantInputs, Reader, SpectrumInputs, Table, flatten_notes, unique
 from snakemrs.report.page import render
 from snakemrs.report.provenance import Step, processing_steps
-from snakemrs.report.tables import Download, Grid, badge, download
+from snakemrs.report.tables import Download, Grid, download
 from snakemrs.study.settings.report import ReportSettings
 
 
@@ -134,6 +135,8 @@ def _section(
         section.not_done.append("Transients and frames: the scanner had averaged them already")
     frames_quality = read(spectrum.path("desc-frames_quality.tsv"))
     frames = read(spectrum.path("desc-frames_concentrations.tsv"))
+    if frames_quality is not None and len(frames_quality.rows) < 2:
+        frames_quality = None  # one frame is the mean spectrum again
     if frames_quality is not None or frames is not None:
         add(
             "frames",
@@ -219,92 +222,6 @@ def read_events(table: Table | None) -> list[tuple[float, float, str]]:
     onset, length = table.numbers("onset"), table.numbers("duration")
     names = [row.get("trial_type", "event") for row in table.rows]
     return [(a, a + d, n) for a, d, n in zip(onset, length, names, strict=True) if np.isfinite(a) and d > 0]
-
-
-def concentrations_grid(table: Table, metabolites: tuple[str, ...] | None, caption: str) -> Grid:
-    """Give concentrations as a table: every value with its standard deviation, ``n/a`` where it is not known."""
-    rows = {row["metabolite"]: row for row in table.rows if row.get("metabolite")}
-    names = [m for m in metabolites if m in rows] if metabolites is not None else list(rows)
-    pairs = [("ratio_tcr", "/ tCr"), ("ratio_tnaa", "/ tNAA"), ("molar", "mmol/l"), ("molal", "mmol/kg")]
-    body = []
-    for name in names:
-        part = Table(table.path, [rows[name]])
-        cells = [words.plus_minus(part.numbers(c)[0], part.numbers(f"{c}_sd")[0]) for c, _ in pairs]
-        body.append([name, *cells, words.number(part.numbers("crlb_percent")[0], 2)])
-    heads = ["Metabolite", *(head for _, head in pairs), "CRLB %"]
-    note = (
-        "Value ± standard deviation, n = 1 spectrum. CRLB: Cramér–Rao bound as share of the amplitude; large for a "
-        "small concentration by nature, and no reason by itself to leave it out."
-    )
-    return Grid(heads, body, f"{caption}. {note}", download(table.path, table.rows), frozenset(range(1, len(heads))))
-
-
-def quality_grid(table: Table) -> Grid:
-    """Give quality before and after with verdict and rule."""
-    body = []
-    for row in table.rows:
-        part = Table(table.path, [row])
-        unit = row.get("unit", "")
-        body.append(
-            [
-                words.metric(row.get("metric", "")),
-                words.number(part.numbers("before")[0]),
-                words.number(part.numbers("after")[0]),
-                "" if unit in ("n/a", "1") else unit,
-                badge(row.get("verdict", "n/a")),
-                "" if row.get("rule", "n/a") == "n/a" else row["rule"],
-            ]
-        )
-    heads = ["Metric", "Before", "After", "Unit", "Verdict", "Rule"]
-    return Grid(
-        heads,
-        body,
-        "Quality before and after preprocessing, n = 1 spectrum.",
-        download(table.path, table.rows),
-        frozenset({1, 2}),
-    )
-
-
-def tissue_grid(table: Table) -> Grid:
-    """Give the tissue fractions of the voxel."""
-    row = table.rows[0]
-    part = Table(table.path, [row])
-
-    def share(column: str) -> str:
-        value, sd = part.numbers(column)[0], part.numbers(f"{column}_sd")[0]
-        text = words.percent(value)
-        return f"{text} (± {words.number(100 * sd, 2)})" if np.isfinite(sd) else text
-
-    names = (("gm", "Grey matter"), ("wm", "White matter"), ("csf", "CSF"), ("outside", "Outside the head"))
-    body = [[label, share(column)] for column, label in names]
-    body.append(["Volume", f"{words.number(part.numbers('volume_mm3')[0] / 1000)} ml"])
-    return Grid(
-        ["Tissue", "Share of the voxel"], body, "Tissue in the voxel.", download(table.path, table.rows), frozenset({1})
-    )
-
-
-def plain_grid(table: Table, caption: str) -> Grid:
-    """Give any table as it is, numbers shortened, verdicts as badges."""
-    columns = table.columns
-    parts = {column: table.numbers(column) for column in columns}
-    body = []
-    for n, row in enumerate(table.rows):
-        cells: list[Any] = []
-        for column in columns:
-            value = parts[column][n]
-            if column == "verdict":
-                cells.append(badge(row[column]))
-            else:
-                cells.append(words.number(value, 4) if np.isfinite(value) else row[column])
-        body.append(cells)
-    numeric = frozenset(n for n, column in enumerate(columns) if np.isfinite(parts[column]).any())
-    return Grid(
-        [c.replace("_", " ") for c in columns],
-        body,
-        f"{caption}, n = {len(body)}.",
-        download(table.path, table.rows),
-        numeric,
-    )
 
 
 def _facts(reader: Reader, spectrum: SpectrumInputs, fit: dict[str, Any] | None) -> list[tuple[str, str]]:

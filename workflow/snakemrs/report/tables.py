@@ -76,7 +76,8 @@ def badge(verdict: str) -> Markup:
     """Give a verdict as a coloured mark with a sign and a word, so that colour is not needed."""
     from snakemrs.report.words import SIGNS
 
-    known = verdict if verdict in SIGNS else "n/a"
+    known = {"look": "warn"}.get(verdict, verdict)
+    known = known if known in SIGNS else "n/a"
     return Markup('<span class="badge {}"><b aria-hidden="true">{}</b> {}</span>').format(
         {"n/a": "none"}.get(known, known), SIGNS[known], verdict or "n/a"
     )

@@ -144,7 +144,7 @@ class Chart:
             ),
             Markup('<div class="chart-head"><h4>{}</h4>{}</div>').format(self.title, self._buttons()),
             self._legend(),
-            Markup('<div class="chart-body">'),
+            Markup('<div class="chart-body"{}>').format(self._room()),
         ]
         parts += [self._panel(panel) for panel in self.panels]
         parts.append(Markup('<div class="xticks">{}</div>').format(_ticks(self.axis.marks(), "left")))
@@ -167,6 +167,12 @@ class Chart:
         made = [Markup('<button type="button" data-do="{}" title="{}" aria-label="{}">{}</button>').format(k, t, t, s)
                 for k, s, t in keys]  # fmt: skip
         return Markup('<span class="zoom-buttons" hidden>{}<output></output></span>').format(Markup("").join(made))
+
+    def _room(self) -> Markup:
+        """Make room for the longest name beside the panels."""
+        names = [text for panel in self.panels if panel.axis.ticks is not None for _, text in panel.axis.ticks]
+        longest = max(map(len, names), default=0)
+        return Markup(' style="--ticks:{}ch"').format(longest) if longest > 5 else Markup("")
 
     def _legend(self) -> Markup:
         seen: dict[str, Series] = {}
@@ -221,7 +227,7 @@ class Chart:
         ticks = _ticks(panel.axis.marks(max(3, panel.height // 45)), "bottom") if panel.show_ticks else Markup("")
         return Markup(
             '<div class="ylabel"><span>{label}</span></div><div class="yticks">{ticks}</div>'
-            '<div class="panel" style="height:{height}px" data-y="{range}" data-zoomy="{zoom}">'
+            '<div class="panel" style="height:{height}px" data-y="{range}" data-zoomy="{zoom}"{named}>'
             '<svg viewBox="0 0 {units} {units}" preserveAspectRatio="none" aria-hidden="true">{body}</svg>{texts}</div>'
         ).format(
             label=panel.axis.label,
@@ -229,6 +235,7 @@ class Chart:
             height=panel.height,
             range=json.dumps([panel.axis.low, panel.axis.high]),
             zoom="1" if panel.zoom_y and panel.axis.ticks is None and panel.show_ticks else "0",
+            named=Markup(' data-named="1"') if panel.axis.ticks is not None else "",
             units=UNITS,
             body=Markup("").join(body),
             texts=Markup("").join(texts),

@@ -204,10 +204,20 @@ def course_chart(table: Table, name: str, numerator: str, denominator: str, leve
     inner, outer = limits([values]), limits(seen)
     room = inner[1] - inner[0]
     panel.axis = Axis(max(outer[0], inner[0] - room), min(outer[1], inner[1] + room), panel.axis.label)
+    closer = Panel(Axis(*_close(front), f"{numerator}/{denominator}, means"), height=220, series=front)
     caption = f"{'; '.join(captions)}. Thick: mean of the sessions; thin: each session; "
     caption += f"band: {100 * level:g} % confidence interval of the mean (t)."
     axis = Axis(*limits([minutes], margin=0.03), "time (min)")
-    return Chart(name, f"{numerator}/{denominator} over time", axis, [panel], caption=caption)
+    return Chart(name, f"{numerator}/{denominator} over time", axis, [panel, closer], caption=caption)
+
+
+def _close(front: list[Series]) -> tuple[float, float]:
+    """Limits for the means and their bands; a band of two or three sessions, many times wider, is cut."""
+    means = np.concatenate([np.asarray(s.y, float) for s in front if s.kind == "line"])
+    bands = np.concatenate([np.concatenate([s.y, s.y2]) for s in front if s.kind == "band"])
+    low, high = limits([means, bands])
+    inner = limits([means], margin=3.0)
+    return max(low, inner[0]), min(high, inner[1])
 
 
 def mean_course(
@@ -244,13 +254,21 @@ def clinical_chart(table: Table, name: str) -> Chart | None:
     visit = next((c for c in ("visit", "timepoint", "time") if c in table.columns), None)
     if score is None or visit is None:
         return None
+    if "instrument" in table.columns:  # one instrument a figure: the first, which is the study's primary one
+        first = table.rows[0]["instrument"]
+        table = table.where(instrument=first)
     visits = list(dict.fromkeys(row[visit] for row in table.rows))
     by = next((c for c in ("condition", "masked_condition", "arm") if c in table.columns), None)
     conditions = sorted({row[by] for row in table.rows}) if by else ["all"]
     values = np.array(table.numbers(score))
     if not np.isfinite(values).any() or len(visits) < 2:
         return None
-    panel = Panel(Axis(*limits([values], include=[0.0]), score.replace("_", " ")), height=240)
+    panel = Panel(
+        Axis(
+            *limits([values], include=[0.0]), f"{table.rows[0].get('instrument', '')} {score}".replace("_", " ").strip()
+        ),
+        height=240,
+    )
     captions = []
     for k, condition in enumerate(conditions):
         mine = [n for n, row in enumerate(table.rows) if not by or row[by] == condition]

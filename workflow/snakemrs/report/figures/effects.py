@@ -57,9 +57,8 @@ def forest_chart(table: Table, name: str) -> Forest | None:
     columns = set(table.columns)
     if not {"estimate", "ci_low", "ci_high"} <= columns:
         return None
-    heads = [
-        c for c in table.columns if c in ("analysis", "outcome", "metabolite", "contrast", "term", "name", "effect")
-    ]
+    telling = ("analysis", "outcome", "metabolite", "contrast", "term", "name", "effect", "participant")
+    heads = [column for column in table.columns if column in telling]
     rows = []
     for row, estimate, low, high in zip(
         table.rows, table.numbers("estimate"), table.numbers("ci_low"), table.numbers("ci_high"), strict=True
@@ -75,7 +74,7 @@ def forest_chart(table: Table, name: str) -> Forest | None:
         return None
     model = table.dictionary.get("Model")
     level = float(model.get("Confidence", 0.95)) if isinstance(model, dict) else 0.95
-    used = model.get("rows") or model.get("n") if isinstance(model, dict) else None
+    used = model.get("Rows") if isinstance(model, dict) else None
     size = f"n = {used} rows. " if used else ""
     caption = f"{size}Dot: estimate; bar: {100 * level:g} % confidence interval; orange where it leaves out zero."
     return Forest(name, "Estimates", rows, caption)
@@ -94,12 +93,11 @@ def specification_chart(table: Table, name: str) -> Chart | None:
     estimate = estimate[order]
     rows = [table.rows[k] for k in order]
     x = np.arange(len(rows), dtype=float)
-    reserved = {"estimate", "se", "df", "t", "p", "ci_low", "ci_high", "n", "term", "status", "reason", "notes"}
-    choices = [c for c in table.columns if c not in reserved and 1 < len({row[c] for row in rows}) <= 12]
-    label = next((c for c in ("specification", "choice", "name") if c in table.columns), None)
+    choices = [c for c in ("group", "outcome") if c in table.columns and 1 < len({row[c] for row in rows}) <= 14]
+    names = [" · ".join(row[c] for c in ("group", "choice") if row.get(c, "n/a") != "n/a") for row in rows]
     titles = [
-        (f"{row[label]}: " if label else "") + f"{number(e)} ({number(a)} to {number(b)})"
-        for row, e, a, b in zip(rows, estimate, low, high, strict=True)
+        f"{name}: " + f"{number(e)} ({number(a)} to {number(b)})"
+        for name, e, a, b in zip(names, estimate, low, high, strict=True)
     ]
     top = Panel(Axis(*limits([low, high], include=[0.0]), "primary effect"), height=260, lines=[0.0])
     apart = (low > 0) | (high < 0)
@@ -108,15 +106,20 @@ def specification_chart(table: Table, name: str) -> Chart | None:
         Series("dots", x, np.where(apart, estimate, np.nan), name="leaves out zero", colour="c6", titles=titles),
         Series("dots", x, np.where(apart, np.nan, estimate), name="holds zero", colour="c5", titles=titles),
     ]
+    own = np.array([row.get("group") == "primary" for row in rows])
+    if own.any():
+        top.series.append(
+            Series("dots", x, np.where(own, estimate, np.nan), name="as declared", colour="ink", titles=titles)
+        )
     panels = [top]
-    for choice in [c for c in choices if c != label]:
+    for choice in choices:
         levels = sorted({row[choice] for row in rows})
         places = {level: n for n, level in enumerate(levels)}
         panel = Panel(
             Axis(
                 -0.6,
                 len(levels) - 0.4,
-                choice.replace("_", " ")[:18],
+                "",
                 ticks=[(float(n), level) for level, n in places.items()],
             ),
             height=16 + 20 * len(levels),

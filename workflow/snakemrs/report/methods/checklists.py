@@ -21,6 +21,7 @@ DICTIONARY: dict[str, dict[str, Any]] = {
         "Description": "Whether the item could be filled",
         "Levels": {
             "filled": "from the study's files",
+            "partly": "the files say a part: for the authors to complete",
             "missing": "not in the files: for the authors to fill",
             "not applicable": "does not apply to this study",
         },
@@ -37,6 +38,10 @@ def _row(section: str, item: str, value: str | None, source: str, applies: bool 
     return {"section": section, "item": item, "value": value, "status": status, "source": source if value else None}
 
 
+def _partly(row: Row, part: bool) -> Row:
+    return {**row, "status": "partly"} if part and row["value"] else row
+
+
 def mrsinmrs(evidence: Evidence) -> list[Row]:
     """Fill the MRSinMRS table (Lin et al., NMR Biomed 2021, 34:e4484, table 1)."""
     header = evidence.header_values
@@ -48,11 +53,15 @@ def mrsinmrs(evidence: Evidence) -> list[Row]:
         f"{span(header('ReceiveCoilElements'))} elements" if header("ReceiveCoilElements") else None,
     ]
     sizes = several(" × ".join(f"{v:.1f}" for v in s.size) for s in evidence.spectra)
-    frames = [len(t.rows) for t in evidence.frames]
+    frames = [len(t.rows) for t in evidence.frames if len(t.rows) > 1]
     water = [s for s in evidence.spectra if s.water is not None]
     sequence = several(header("PulseSequenceType") or header("SequenceName"))
     field = span(header("MagneticFieldStrength") or _field(evidence), "T", digits=2)
-    suppression = several(header("WaterSuppressionTechnique") or header("WaterSuppression"))
+    technique = several(header("WaterSuppressionTechnique") or header("WaterSuppression"))
+    suppressed = header("WaterSuppressed")
+    suppression = technique or (f"suppressed in {sum(map(bool, suppressed))} spectra" if any(suppressed) else None)
+    model, release = several(header("ManufacturersModelName")), several(header("SoftwareVersions"))
+    machine = _joined(model, release)
     shim = several(header("ShimmingMethod") or header("Shim"))
     naa, water_width = (mean_and_sd(evidence.quality, f"line_width_{name}") for name in ("naa", "water"))
     sites = several(header("BodyPartDetails")) or ", ".join(evidence.sites)
@@ -67,8 +76,7 @@ def mrsinmrs(evidence: Evidence) -> list[Row]:
     lines = [
         _row(hardware, "a. Field strength", field, "header"),
         _row(hardware, "b. Manufacturer", several(header("Manufacturer")), "header"),
-        _row(hardware, "c. Model and software version", _joined(several(header("ManufacturersModelName")),
-             several(header("SoftwareVersions"))), "header"),
+        _partly(_row(hardware, "c. Model and software version", machine, "header"), None in (model, release)),
         _row(hardware, "d. RF coils", _joined(*coil), "header"),
         _row(hardware, "e. Additional hardware", None, ""),
         _row(acquired, "a. Pulse sequence", sequence, "header"),
@@ -84,7 +92,7 @@ def mrsinmrs(evidence: Evidence) -> list[Row]:
         _row(acquired, "f. Frequency offset", span(header("TxOffset"), "ppm"), "header"),
         _row(acquired, "f. Mixing time", span(header("MixingTime"), "ms", 1e3), "header", steam),
         _row(acquired, "f. Nucleus", several(header("ResonantNucleus")), "header"),
-        _row(acquired, "g. Water suppression", suppression, "header"),
+        _partly(_row(acquired, "g. Water suppression", suppression, "header"), technique is None),
         _row(acquired, "h. Shimming, reference peak, thresholds", shim, "header"),
         _row(acquired, "i. Triggering or motion correction", several(header("GatingOrTriggering")), "header"),
         _row(acquired, "Water reference", reference, "header"),
@@ -200,8 +208,14 @@ def consort(evidence: Evidence) -> list[Row]:
     counted = ", ".join(
         f"{len(units)} sessions {name}" for name, units in status.items() if name not in ("done", "n/a")
     )
-    models = [str(m.get("formula")) for t in evidence.statistics.values()
-              if isinstance(m := t.dictionary.get("Model"), Mapping) and m.get("formula")]  # fmt: skip
+    models = [str(m.get("Formula")) for t in evidence.statistics.values()
+              if isinstance(m := t.dictionary.get("Model"), Mapping) and m.get("Formula")]  # fmt: skip
+    tests = evidence.statistics["results"].rows if "results" in evidence.statistics else []
+    carry = "; ".join(
+        f"{row['outcome']}: p {row['p'][:6]}"
+        for row in tests
+        if row.get("term") == "carry-over" and row.get("p") != "n/a"
+    )
     effects = "in group/statistics" if evidence.statistics else None
     secondary = outcomes.get("secondary")
     items = [
@@ -223,7 +237,7 @@ def consort(evidence: Evidence) -> list[Row]:
          if evidence.participants else None),
         ("17a", "Effects with intervals from within-participant comparisons", effects),
         ("19", "Harms by intervention and period", None),
-        ("20", "Carry-over considered", None),
+        ("20", "Carry-over considered", carry),
     ]  # fmt: skip
     return [
         {"item": item, "topic": topic, "value": value, "status": "filled" if value else "missing"}

@@ -84,7 +84,11 @@ class Evidence:
     tissue: list[Table] = field(default_factory=list)
     concentrations: list[Table] = field(default_factory=list)
     anatomies: list[dict[str, Any]] = field(default_factory=list)
+    anatomy_notes: list[str] = field(default_factory=list)
     statistics: dict[str, Table] = field(default_factory=dict)
+    statements: Table | None = None
+    specifications: Table | None = None
+    unblinded: bool | None = None
     completeness: Table | None = None
     flow: Table | None = None
     programs: list[str] = field(default_factory=list)
@@ -166,16 +170,26 @@ def gather(
             record = reader.json(spectrum.of_anatomy("desc-preproc_T1w.json"))
             if record is not None or spectrum.of_anatomy("desc-preproc_T1w.nii.gz") is not None:
                 evidence.anatomies.append(record or {})
+                judged = reader.table(spectrum.of_anatomy("desc-anatomy_quality.tsv"))
+                evidence.anatomy_notes += judged.notes() if judged is not None else []
         if spectrum.entities.get("voi") and spectrum.entities["voi"] not in evidence.sites:
             evidence.sites.append(spectrum.entities["voi"])
     evidence.participants, evidence.sessions = len(people), len(sessions)
     evidence.completeness = reader.table(group / "completeness.tsv")
     evidence.flow = reader.table(group / "flow.tsv")
+    evidence.specifications = _filled(reader.table(group / "sensitivity" / "specifications.tsv"))
+    evidence.statements = reader.table(group / "statistics" / "statements.tsv")
+    if evidence.completeness is not None:
+        evidence.unblinded = (group / "unblinded.json").exists()
     for path in sorted((group / "statistics").rglob("*.tsv")):
         table = reader.table(path)
         if table is not None and table.rows:
             evidence.statistics[str(path.relative_to(group / "statistics")).removesuffix(".tsv")] = table
     return evidence
+
+
+def _filled(table: Table | None) -> Table | None:
+    return table if table is not None and table.rows else None
 
 
 def _sidecar(raw: Path | None) -> Path | None:

@@ -6,6 +6,7 @@ Markers such as ``[@near2021]`` name entries of references.bib.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,8 +47,8 @@ def acquisition(evidence: Evidence) -> Sentences:
     where = f" in {', '.join(evidence.sites)}" if evidence.sites else ""
     text.append(
         f"{several(header('ResonantNucleus')) or 'MR'} spectra were acquired"
-        + (f" at {scanner}" if scanner else "")
-        + (f" with {sequence}" if sequence else "")
+        + (f" on a {scanner} scanner" if scanner else "")
+        + (f" with {_sequence(sequence)}" if sequence else "")
         + f" ({', '.join(t for t in timing if t)}) from a voxel of {sizes} mm³{where}."
     )
     waters = [s for s in evidence.spectra if s.water is not None]
@@ -142,9 +143,10 @@ def preprocessing(evidence: Evidence) -> Sentences:
         + (": " + "; ".join(done) if done else "")
         + "."
     ]
-    if evidence.frames:
-        lengths = [n for t in evidence.frames for n in t.numbers("duration")]
-        counts = span([len(t.rows) for t in evidence.frames])
+    series = [t for t in evidence.frames if len(t.rows) > 1]
+    if series:
+        lengths = [n for t in series for n in t.numbers("duration")]
+        counts = span([len(t.rows) for t in series])
         how = {"sliding": "overlapping (for figures only)", "events": "event-locked"}.get(
             str(settings.get("frames")), "consecutive, non-overlapping"
         )
@@ -165,12 +167,14 @@ def anatomy(evidence: Evidence) -> Sentences:
     if not evidence.anatomies:
         return ["No T1-weighted image was segmented."]
     settings = evidence.stage("anatomy")
-    backend = several(r.get("Backend") or r.get("backend") or "" for r in evidence.anatomies) or str(
-        settings.get("backend")
-    )
+    said = [m.group(1) for n in evidence.anatomy_notes if (m := re.search(r"[Ss]egmented by (\w+)", n))]
+    backend = several(said) or str(settings.get("backend"))
+    stripped = [note for note in evidence.anatomy_notes if "skull-stripped already: True" in note]
+    ready = bool(stripped) and len(stripped) == len(evidence.anatomies)
+    extraction = "registered to" if ready else "brain-extracted by registration of"
+    extraction += " the ICBM 152 template [@fonov2011; @avants2008] and "
     words = {
-        "atropos": "brain-extracted by registration of the ICBM 152 template [@fonov2011; @avants2008]"
-        " and segmented into grey matter, white matter and CSF by Atropos [@avants2011]",
+        "atropos": f"{extraction}segmented into grey matter, white matter and CSF by Atropos [@avants2011]",
         "hmrf": "segmented into grey matter, white matter and CSF by the hidden Markov random field of DIPY "
         "[@zhang2001; @garyfallidis2014]",
         "fast": "segmented into grey matter, white matter and CSF by FSL FAST [@zhang2001]",
@@ -178,7 +182,7 @@ def anatomy(evidence: Evidence) -> Sentences:
         "precomputed": "taken with the tissue maps that existed already",
     }
     count = len(evidence.anatomies)
-    start = f"T1-weighted images (n = {count}) were "
+    start = f"T1-weighted images (n = {count}){', skull-stripped already,' if ready else ''} were "
     bias = settings.get("bias_correction", True) and backend != "precomputed"
     text = [
         start
@@ -213,7 +217,7 @@ def fitting(evidence: Evidence) -> Sentences:
         f"Spectra (n = {len(evidence.fits)}) were fitted as a linear combination of a basis set"
         + (f" ({len(names)} entries: {', '.join(map(str, names))})" if names else "")
         + f" over {_pair(settings.get('window'))} ppm by variable projection [@golub1973], with non-negative "
-        f"amplitudes, a {settings.get('line_shape', 'Voigt')} line shape"
+        f"amplitudes, a {str(settings.get('line_shape', 'voigt')).capitalize()} line shape"
         + {
             "auto": " and a penalised spline baseline whose stiffness the data choose [@wilson2021]",
             "fixed": " and a penalised spline baseline of "
@@ -225,7 +229,8 @@ def fitting(evidence: Evidence) -> Sentences:
     if simulated:
         te = span([1e3 * float(basis["echo_time"])], "ms") if basis.get("echo_time") else None
         text.append(
-            f"The basis was simulated by density matrices with ideal pulses for {basis.get('sequence', 'the sequence')}"
+            "The basis was simulated by density matrices with ideal pulses for "
+            + _sequence(str(basis.get("sequence") or "the sequence"))
             + (f", TE {te}" if te else "")
             + ", chemical shifts and couplings of [@govindaraju2000]."
         )
@@ -249,7 +254,7 @@ def fitting(evidence: Evidence) -> Sentences:
         for fit in evidence.fits
     )
     if doubtful:
-        text.append(f"{doubtful} of {len(evidence.fits)} fits were marked doubtful or failed.")
+        text.append(f"Marked doubtful or failed: {doubtful} of {len(evidence.fits)} fits.")
     return text
 
 
@@ -277,7 +282,7 @@ def quantification(evidence: Evidence) -> Sentences:
         )
     missing = [note for t in evidence.concentrations for note in t.notes()]
     if missing:
-        text.append("Not computed: " + "; ".join(dict.fromkeys(missing)) + ".")
+        text.append("As recorded by the step: " + "; ".join(dict.fromkeys(missing)).rstrip(".") + ".")
     return text
 
 
@@ -288,26 +293,52 @@ def statistics(evidence: Evidence) -> Sentences:
         model = table.dictionary.get("Model")
         if not isinstance(model, Mapping):
             continue
-        formula = model.get("formula") or model.get("Formula")
-        if not formula:
+        formula = model.get("Formula")
+        if not formula or name.endswith("anova"):
             continue
-        df = str(model.get("df") or model.get("Df") or "")
-        method = {"kenward-roger": " [@kenward1997]", "satterthwaite": " [@satterthwaite1946]"}.get(df, "")
-        rows = model.get("rows") or model.get("observations")
+        df = str(model.get("DegreesOfFreedom") or "")
+        names = {"kenward-roger": "Kenward–Roger [@kenward1997]", "satterthwaite": "Satterthwaite [@satterthwaite1946]"}
+        rows = model.get("Rows")
         text.append(
             f"{name.replace('_', ' ').replace('/', ', ').capitalize()}: `{formula}`"
             + (f", {rows} rows" if rows else "")
-            + (f", degrees of freedom by {df}{method}" if df else "")
+            + (f", degrees of freedom by {names.get(df, df)}" if df else "")
             + "."
         )
     if text:
         text.insert(0, "Mixed models were fitted by restricted maximum likelihood.")
-    columns = {c for t in evidence.statistics.values() for c in t.columns}
-    if any("holm" in c for c in columns):
+    results = evidence.statistics.get("results")
+    rows = results.rows if results is not None else []
+    analyses = {row.get("analysis", "") for row in rows}
+    families = {row.get("family", ""): row.get("outcome", "") for row in rows if row.get("p_adjusted", "n/a") != "n/a"}
+    if "2x2 test" in analyses:
+        text.append("Beside it, changes per session were compared in a 2 × 2 test adjusted for the period.")
+    if "secondary" in families:
         text.append("Secondary outcomes were corrected by Holm's procedure [@holm1979].")
-    if any("bh" in c or "fdr" in c or "hochberg" in c for c in columns):
+    if "exploratory" in families:
         text.append("Exploratory outcomes were corrected by Benjamini and Hochberg [@benjamini1995].")
-    return text or ["No statistics were computed."]
+    if "association" in analyses:
+        samples = evidence.stage("group").get("bootstrap")
+        text.append(
+            "Changes of metabolites and of scores were correlated as differences between conditions, with "
+            f"bias-corrected and accelerated bootstrap intervals [@efron1987] ({samples} samples by participant)."
+        )
+    if evidence.specifications is not None:
+        text.append(
+            f"The primary effect was estimated under {len(evidence.specifications.rows)} choices (specification curve) "
+            "[@simonsohn2020]."
+        )
+    if text and evidence.unblinded is not None:
+        text.append("Conditions were unmasked after the result was frozen." if evidence.unblinded else
+                    "Conditions were masked codes in all analyses.")  # fmt: skip
+    said = evidence.statements.rows if evidence.statements is not None else []
+    changes = [row["text"] for row in said if row.get("kind") == "override"]
+    if changes:
+        text.append("Overridden by the study: " + "; ".join(changes) + ".")
+    if not text:
+        reasons = dict.fromkeys(row.get("text", "") for row in said if row.get("kind") == "left out")
+        text = ["No statistical test was made." + (f" {_first(list(reasons))}" if reasons else "")]
+    return text
 
 
 def software(evidence: Evidence) -> Sentences:
@@ -330,6 +361,18 @@ SECTIONS: tuple[tuple[str, Callable[[Evidence], Sentences]], ...] = (
     ("Statistics", statistics),
     ("Software", software),
 )
+
+
+_ACRONYMS = {"press": "PRESS", "steam": "STEAM", "slaser": "sLASER", "semilaser": "sLASER", "megapress": "MEGA-PRESS"}
+
+
+def _first(reasons: list[str]) -> str:
+    more = f" and {len(reasons) - 1} more reasons" if len(reasons) > 1 else ""
+    return f"Left out: {reasons[0]}{more}."
+
+
+def _sequence(name: str) -> str:
+    return _ACRONYMS.get(name.lower(), name)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

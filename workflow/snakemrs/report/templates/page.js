@@ -60,14 +60,14 @@
         var middle = y[0] <= 0 && y[1] >= 0 ? y[1] / (y[1] - y[0]) : 0.5, top = middle - middle / zoom, tall = 1 / zoom;
         svg.setAttribute("viewBox", view.a * UNITS + " " + top * UNITS + " " + (view.b - view.a) * UNITS + " " + tall * UNITS);
         var ybox = panel.previousElementSibling, ymarks = [];
-        if (ybox.childElementCount) {
+        if (ybox.childElementCount && !panel.dataset.named) {
           var up = y[1] - top * (y[1] - y[0]), down = y[1] - (top + tall) * (y[1] - y[0]);
           ymarks = ticks(down, up, Math.max(3, Math.floor(panel.clientHeight / 45)));
           put(ybox, ymarks.map(function (m) { return [(m[0] - down) / (up - down), m[1]]; }), "bottom");
           var lines = (marks || []).map(function (m) { return "M" + Math.round(place(m[0]) * UNITS) + " 0v" + UNITS; });
           lines = lines.concat(ymarks.map(function (m) { return "M0 " + Math.round((y[1] - m[0]) / (y[1] - y[0]) * UNITS) + "h" + UNITS; }));
           if (marks) svg.querySelector(".grid").setAttribute("d", lines.join(""));
-        } else if (marks) {
+        } else if (marks && !panel.dataset.named) {
           svg.querySelector(".grid").setAttribute("d", marks.map(function (m) { return "M" + Math.round(place(m[0]) * UNITS) + " 0v" + UNITS; }).join(""));
         }
         panel.querySelectorAll(".note").forEach(function (note) {
