@@ -27,4 +27,3 @@ def choose_stiffness(engine: Engine, state: State, dampings: list[np.ndarray]) -
     criterion = [engine.marginal(state, damping) for damping in dampings]
     values = np.array(criterion)
     return int(np.flatnonzero(values <= values.min() + TOLERANCE)[0]), values
-

@@ -88,7 +88,9 @@ def _add(basis: Basis, kind: Kind) -> tuple[Basis, tuple[str, ...]]:
     broad = parametric_signals(
         spectrometer_frequency=basis.spectrometer_frequency, bandwidth=1 / basis.dwell_time, points=basis.points
     )
-    new = _subset(broad, [n for n, k in zip(broad.names, broad.kinds, strict=True) if k == kind and n not in basis.names])
+    new = _subset(
+        broad, [n for n, k in zip(broad.names, broad.kinds, strict=True) if k == kind and n not in basis.names]
+    )
     return replace(
         basis,
         names=(*basis.names, *new.names),

@@ -22,6 +22,8 @@ WIDTHS = (2.0, 5.0, 9.0, 15.0)
 """Line widths (Hz) tried at the start, half Lorentzian, half Gaussian."""
 LIPID_GAIN = 25.0
 """Fall of χ² from which lipid lines are added."""
+OWN_SHIFTS_FROM = 1.15
+"""Residual over noise from which metabolites get shifts of their own."""
 FIRST_EFFECTIVE_PER_PPM = 2.0
 """Flexibility of the baseline before the data have chosen one."""
 
@@ -118,10 +120,11 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
         damping = damping_for(problem.roughness, settings.baseline_ed_per_ppm * width_ppm)
     else:
         damping = damping_for(problem.roughness, FIRST_EFFECTIVE_PER_PPM * width_ppm)
-    engine = _engine(problem, fid, noise, damping, settings)
+    always = settings.metabolite_shifts == "always"
+    engine = _engine(problem, fid, noise, damping, settings, always)
     state, search = _first_fit(engine, fid, settings)
     if problem.with_lipids is not None:
-        fat = _engine(problem.with_lipids, fid, noise, damping, settings)
+        fat = _engine(problem.with_lipids, fid, noise, damping, settings, always)
         extended = fat.evaluate(_insert(engine, fat, state.theta))
         if state.cost - extended.cost > LIPID_GAIN:
             engine, problem = fat, problem.with_lipids
@@ -135,6 +138,17 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
                 break
             engine.damping = dampings[best]
         state, converged = engine.minimise(state.theta, settings.max_iterations)
+    if settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM:
+        free = replace(_engine(problem, fid, noise, engine.damping, settings, True), prior=engine.prior)
+        theta = _insert(engine, free, state.theta)
+        free.evaluations = engine.evaluations
+        engine = free
+        state, converged = engine.minimise(theta, settings.max_iterations)
+        if settings.baseline == "auto":
+            best, _ = choose_stiffness(engine, state, dampings)
+            if engine.damping is not dampings[best]:
+                engine.damping = dampings[best]
+                state, converged = engine.minimise(state.theta, settings.max_iterations)
     result = _result(engine, state, replace(search, converged=converged))
     if result.verdict.status == "failed" and _looks_conjugated(problem, fid, settings):
         reason = "the sign of the imaginary part seems to be the opposite of NIfTI-MRS's; " + result.verdict.reason
@@ -148,14 +162,16 @@ def _looks_conjugated(problem: Problem, fid: np.ndarray, settings: FitSettings) 
     return bool(there) and there[0].score > 0.3 and there[0].score > 2 * (here[0].score if here else 0.0)
 
 
-def _engine(problem: Problem, fid: np.ndarray, noise: float, damping: np.ndarray, settings: FitSettings) -> Engine:
+def _engine(
+    problem: Problem, fid: np.ndarray, noise: float, damping: np.ndarray, settings: FitSettings, own_shifts: bool
+) -> Engine:
     parameters = parameters_for(
         problem,
         line_shape=settings.line_shape,
         phase1_sd=settings.phase1_sd,
         group_shift_sd=settings.group_shift_sd,
         group_width_sd=settings.group_width_sd,
-        metabolite_shift_sd=settings.metabolite_shift_sd,
+        metabolite_shift_sd=settings.metabolite_shift_sd if own_shifts else 0.0,
         max_shift=settings.max_shift,
     )
     data = problem.window_of(fid) / noise
@@ -208,12 +224,17 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
     return best, Search(rival=float(rival), elsewhere=moved)
 
 
+def _residual_ratio(engine: Engine, state: State) -> float:
+    """Root mean square of the residual over the noise, corrected for the number of free parameters."""
+    parameters = engine.parameters
+    free = int(np.sum((parameters.upper > parameters.lower) & (parameters.precision == 0)))
+    free += int(state.passive.sum()) + float(engine.damping.sum())
+    return float(np.sqrt(state.residual @ state.residual / max(len(state.residual) - free, 1.0)))
+
+
 def _result(engine: Engine, state: State, search: Search) -> SpectrumFit:
     problem, parameters, noise = engine.problem, engine.parameters, engine.scale
-    degrees = float(engine.damping.sum())
-    free = int(np.sum(parameters.upper > parameters.lower)) + int(state.passive.sum()) + degrees
-    size = len(state.residual)
-    ratio = float(np.sqrt(state.residual @ state.residual / max(size - free, 1.0)))
+    ratio = _residual_ratio(engine, state)
     covariance, share, theta_sd = bounds(engine, state, max(ratio, 1.0))
     values = dict(zip(parameters.names, state.theta.tolist(), strict=True))
     lorentz = max(0.0, values["lorentzian"] + problem.basis.line_width)
@@ -238,7 +259,7 @@ def _result(engine: Engine, state: State, search: Search) -> SpectrumFit:
         snr=float(metabolites.max() / noise),
         noise=noise,
         residual_ratio=ratio,
-        baseline_ed=degrees / problem.width_ppm,
+        baseline_ed=float(engine.damping.sum()) / problem.width_ppm,
         verdict=Verdict("ok", ""),
         evaluations=engine.evaluations,
     )

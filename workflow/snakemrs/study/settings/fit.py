@@ -46,8 +46,11 @@ class FitSettings(Settings):
     baseline_ed_per_ppm: float = Field(2.0, ge=0.5, le=7.0)
     """Effective number of baseline parameters per ppm where `baseline` is fixed."""
 
-    metabolite_shift_sd: float = Field(0.0, ge=0, le=0.02)
-    """Standard deviation of the shift of each metabolite on its own, ppm; 0: metabolites move together."""
+    metabolite_shifts: Literal["auto", "always", "never"] = "auto"
+    """Whether each metabolite has a small shift of its own; auto: where the residual shows that they need it."""
+
+    metabolite_shift_sd: float = Field(0.003, gt=0, le=0.02)
+    """Standard deviation of the shift of a metabolite on its own, ppm."""
 
     group_shift_sd: float = Field(0.02, gt=0, le=0.1)
     """Standard deviation of the shift of macromolecules and of lipids against metabolites, ppm."""
