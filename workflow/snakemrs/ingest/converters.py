@@ -107,16 +107,28 @@ def _philips_frames(raw: RawFile, folder: Path, settings: IngestSettings, partic
 
     from snakemrs.ingest.signal import is_suppressed, water_ratio
 
-    source = pydicom.dcmread(raw.files[0])
-    source.WaterReferencedPhaseCorrection = "NO"
     # spec2nii reads these and dies on files that were made anonymous; none of them goes into the result.
     neutral = {"PatientName": "none", "PatientBirthDate": "", "PatientSex": "O", "PatientPosition": "HFS"}
-    for key, value in (neutral | {"PatientID": "none", "ProtocolName": "none"}).items():
-        setattr(source, key, value)
-    for key in ("PatientWeight", "DeviceSerialNumber", "InstitutionName", "InstitutionAddress", "PulseSequenceName"):
-        if key not in source:
-            setattr(source, key, "0")
-    source.save_as(folder / "raw.dcm")
+    neutral |= {"PatientID": "none", "ProtocolName": "none", "WaterReferencedPhaseCorrection": "NO"}
+    try:
+        source = pydicom.dcmread(raw.files[0])
+        for key, value in neutral.items():
+            setattr(source, key, value)
+        for key in (
+            "PatientWeight",
+            "DeviceSerialNumber",
+            "InstitutionName",
+            "InstitutionAddress",
+            "PulseSequenceName",
+        ):
+            if key not in source:
+                setattr(source, key, "0")
+        source.save_as(folder / "raw.dcm")
+    except Exception as error:  # pydicom raises whatever a damaged element makes it raise
+        raise DataError(
+            "the DICOM file is damaged", file=raw.path, participant=participant, found=type(error).__name__,
+            remedy="copy the file from the scanner again",
+        ) from None  # fmt: skip
     made = spec2nii(raw, folder, settings, participant, format="philips_dcm", in_files=["raw.dcm"], tag="DIM_DYN")
     whole = made["converted"]
     signals = whole.as_dims("DIM_DYN")

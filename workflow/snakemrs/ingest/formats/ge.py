@@ -91,6 +91,7 @@ def recognise(path: Path) -> RawFile:
         )  # fmt: skip
     water = min(int(16 / nex), frames)
     metabolites = frames - water
+    _check_water(path, offset, points, word, water if metabolites > 0 else 0, frames, bandwidth, frequency)
     psd = bytes(header.rhi_psdname).split(b"\0")[0].decode("latin-1")
     signal = _first(path, offset, points, word, frames, water if metabolites > 0 else 0)
     ratio = water_ratio(signal, bandwidth, frequency)
@@ -121,6 +122,27 @@ def recognise(path: Path) -> RawFile:
         problem=trouble(signal),
         details={"water_inside": water > 0 and metabolites > 0, "water_frames": water},
     )
+
+
+def _check_water(
+    path: Path, offset: int, points: int, word: int, water: int, frames: int, bandwidth: float, frequency: float
+) -> None:
+    """Check that the frames which the header (16 over nex) makes water references are those that the signal shows.
+
+    Raises
+    ------
+    DataError
+        If a frame is of the other kind.
+    """
+    for number, signal in enumerate(_first(path, offset, points, word, min(frames, water + 8), 0)):
+        suppressed = is_suppressed(water_ratio(signal, bandwidth, frequency))
+        if suppressed is not None and suppressed == (number < water) and water:
+            raise DataError(
+                "header and signal of the P-file disagree about the water reference", file=path,
+                found=f"frame {number + 1} with water {'suppressed' if suppressed else 'unsuppressed'}",
+                expected=f"{water} water frames first, by the header",
+                remedy="convert it with spec2nii by hand and list the NIfTI-MRS files",
+            )  # fmt: skip
 
 
 def _first(path: Path, offset: int, points: int, word: int, frames: int, skip: int) -> np.ndarray:
