@@ -120,10 +120,21 @@ def natural_key(value: Any) -> tuple[int, float, str]:
         return (1, 0.0, str(value))
 
 
-def _label(value: Any) -> Any:
-    """Write a level as text (1.0 is 1); what is missing stays missing."""
-    if value is None or value != value:
-        return value
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and value.strip() in ("", "n/a", "nan", "NaN"))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _label(value: Any) -> str:
+    """Write a level as text (1.0 is 1)."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -150,6 +161,7 @@ def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] |
     """
     import difflib
 
+    import numpy as np
     import pandas as pd
 
     reference = dict(reference or {})
@@ -163,43 +175,43 @@ def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] |
             remedy=f"did you mean '{near[0]}'?" if near else None,
         )
     grouping = {name for names in formula.random for name in names}
-    result = pd.DataFrame(index=data.index)
+    columns: dict[str, Any] = {}
     for name in formula.variables:
         column = data[name]
-        missing = column.isna() | column.astype(str).str.strip().isin(["n/a", "", "nan", "NaN"])
-        present = column[~missing]
-        numbers = pd.to_numeric(present, errors="coerce")
-        as_label = (
-            name in CATEGORICAL
-            or name in grouping
-            or name in reference
-            or isinstance(column.dtype, pd.CategoricalDtype)
-        )
-        if column.dtype == bool:
-            as_label, numbers = True, numbers * float("nan")
-        if not as_label and not numbers.isna().any():
-            result[name] = pd.to_numeric(column.where(~missing), errors="coerce").astype(float)
+        category = isinstance(column.dtype, pd.CategoricalDtype)
+        as_label = name in CATEGORICAL or name in grouping or name in reference or category or column.dtype == bool
+        if not as_label and pd.api.types.is_numeric_dtype(column.dtype):
+            columns[name] = column.to_numpy(float)
+            continue
+        # Cells repeat: what they are is found out once a distinct value.
+        codes, distinct = pd.factorize(column)
+        values = [None if _is_missing(value) else value for value in distinct]
+        numbers = [_number(value) for value in values]
+        if not as_label and all(n is not None or v is None for n, v in zip(numbers, values, strict=True)):
+            known = np.array([np.nan if n is None else n for n in [*numbers, None]], dtype=float)
+            columns[name] = known[codes]
             continue
         if name in formula.outcome_variables:
-            bad = present[numbers.isna()]
+            bad = next(i for i, (n, v) in enumerate(zip(numbers, values, strict=True)) if n is None and v is not None)
             raise RequestError(
                 "the outcome is not a number",
-                found=f"{name} = {bad.iloc[0]!r} in row {list(data.index).index(bad.index[0]) + 2}",
+                found=f"{name} = {values[bad]!r} in row {int(np.flatnonzero(codes == bad)[0]) + 2}",
                 expected="a number or n/a",
             )
-        if isinstance(column.dtype, pd.CategoricalDtype) and name not in reference:
-            levels = [str(v) for v in column.cat.categories if (present == v).any()]
+        labels = [None if value is None else _label(value) for value in values]
+        present = {label for label in labels if label is not None}
+        if category and name not in reference:
+            levels = [_label(v) for v in column.cat.categories if _label(v) in present]
         else:
-            levels = sorted({_label(v) for v in present}, key=natural_key)
+            levels = sorted(present, key=natural_key)
         if name in reference:
-            if str(reference[name]) not in levels:
+            chosen = str(reference[name])
+            if chosen not in levels:
                 raise RequestError(
-                    f"the reference of {name} is not among its levels",
-                    found=reference[name],
-                    expected=", ".join(levels),
+                    f"the reference of {name} is not among its levels", found=chosen, expected=", ".join(levels)
                 )
-            levels.remove(str(reference[name]))
-            levels.insert(0, str(reference[name]))
-        text = column.astype(object).where(~missing).map(_label)
-        result[name] = pd.Categorical(text, categories=levels)
-    return result
+            levels = [chosen, *(level for level in levels if level != chosen)]
+        place = {level: number for number, level in enumerate(levels)}
+        lookup = np.array([-1 if label is None else place[label] for label in [*labels, None]], dtype=int)
+        columns[name] = pd.Categorical.from_codes(lookup[codes].tolist(), dtype=pd.CategoricalDtype(levels))
+    return pd.DataFrame(columns, index=data.index)

@@ -1,0 +1,169 @@
+"""Type I error, coverage and power of the shipped analyses, on virtual cohorts at the level of tables.
+
+    python benchmarks/statistics_type1.py --cohorts 2000 --preset null
+    python benchmarks/statistics_type1.py --cohorts 2000 --preset realistic
+
+Prints, for each analysis, the share of cohorts with p < 0.05 and the share of 95 % intervals that hold the true effect,
+each with its Monte-Carlo 95 % interval (Wilson). Beside the shipped models stand three that `snakemrs stats` refuses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from snakemrs.group.association import correlate
+from snakemrs.group.crossover import period_differences, session_change, sign_flip, two_by_two
+from snakemrs.group.design import build_design
+from snakemrs.group.formula import parse_formula, prepare
+from snakemrs.group.inference import Inference
+from snakemrs.group.mixed import Estimate
+from snakemrs.group.reml import fit_reml
+from snakemrs.scanner.cohort import simulate_table
+from snakemrs.scanner.presets import load_preset, load_protocol
+
+BOTH = "(1|participant) + (1|participant:session)"
+PRIMARY = f"y ~ condition*phase + period + sex + {BOTH}"
+MODELS = {
+    "condition x phase, mixed model": (PRIMARY, "condition:phase"),
+    "condition x regressor": (f"y ~ condition*regressor + period + sex + {BOTH}", "condition:regressor"),
+    "condition x frame (F test)": (f"y ~ condition*time + period + sex + {BOTH}", "condition:time"),
+    "condition x phase x sex": (f"y ~ condition*phase*sex + period + {BOTH}", "condition:phase:sex"),
+}
+NAIVE = {
+    "refused: condition, infusion frames, no session term": "y ~ condition + period + sex + (1|participant)",
+    "refused: condition, change of each frame, no session term": "change ~ condition + period + sex + (1|participant)",
+    "refused: condition x phase, no session term": "y ~ condition*phase + period + sex + (1|participant)",
+}
+
+
+def fit(rows: pd.DataFrame, text: str, term: str) -> tuple[float, Estimate | None]:
+    """Fit without the checks and the reading of text: the engine that `fit_mixed` calls. Gives p and the estimate."""
+    formula = parse_formula(text)
+    y, design = build_design(formula, rows)
+    groups = [rows.groupby(list(g), sort=False, observed=True).ngroup().to_numpy() for g in formula.random]
+    found = Inference(fit_reml(design.X, y, groups), "kenward-roger", len(y))
+    test = found.contrast(design.contrasts[term])
+    names = [n for n in design.names if sorted(p.split("[")[0] for p in n.split(":")) == sorted(term.split(":"))]
+    if len(names) != 1:
+        return test.p, None
+    row = np.eye(len(design.names))[design.names.index(names[0])]
+    estimate, se = float(row @ found.beta), float(np.sqrt(row @ found.covariance @ row))
+    df = found.degrees_of_freedom(row)
+    half = float(stats.t.ppf(0.975, df)) * se
+    return test.p, Estimate(names[0], estimate, se, df, estimate / se, test.p, estimate - half, estimate + half)
+
+
+def truth(frames: pd.DataFrame, preset: str) -> dict[str, float]:
+    """True effects (second code minus first) of this cohort: its people, its frames."""
+    chosen, protocol = load_preset(preset), load_protocol()
+    effect: dict[tuple[str, str], float] = {}
+    infusion = frames[frames["phase"] == "infusion"].drop_duplicates("frame")
+    tau, start = chosen.rise_time_constant, protocol.baseline_duration
+    for sex in "FM":
+        for treatment in ("placebo", "naltrexone"):
+            rise = chosen.glx_rise(treatment, sex)
+            values = []
+            for row in infusion.itertuples():
+                t = row.onset - start + (np.arange(200) + 0.5) / 200 * row.duration
+                values.append(np.log1p(rise * np.mean(1 - np.exp(-t / tau))))
+            effect[sex, treatment] = float(np.mean(values))
+    people = frames.drop_duplicates("participant")["sex"]
+    named = dict(frames.drop_duplicates("condition")[["condition", "treatment"]].to_numpy())
+    sign = 1.0 if named["B"] == "naltrexone" else -1.0
+    mean = np.mean([effect[s, "naltrexone"] - effect[s, "placebo"] for s in people])
+    clinic = chosen.madrs_change("naltrexone") - chosen.madrs_change("placebo")
+    return {"glx": sign * float(mean), "madrs": sign * clinic}
+
+
+def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tuple[float, float, float, str]]:
+    """Run all analyses of one cohort: p, ends of the interval, which truth it is about."""
+    rows = frames.copy()
+    rows["y"] = np.log(rows["glx_tnaa"])
+    start = load_protocol().baseline_duration
+    t0, t1 = np.maximum(rows["onset"] - start, 0), np.maximum(rows["onset"] + rows["duration"] - start, 0)
+    # The mean of 1 - exp(-t/tau) over each frame.
+    tau = 600.0
+    rows["regressor"] = (t1 - t0 + tau * (np.exp(-t1 / tau) - np.exp(-t0 / tau))) / rows["duration"]
+    rows["time"] = np.where(rows["phase"] == "baseline", "0", rows["frame"].astype(str))
+    base = rows[rows["phase"] == "baseline"].groupby(["participant", "session"])["y"].mean().rename("base")
+    rows = rows.join(base, on=["participant", "session"])
+    rows["change"] = rows["y"] - rows["base"]
+    everything = "y ~ condition + phase + period + sex + time + regressor + change + (1|participant) + (1|session)"
+    rows = prepare(rows, parse_formula(everything))
+    found: dict[str, tuple[float, float, float, str]] = {}
+    for name, (text, term) in MODELS.items():
+        p, e = fit(rows, text, term)
+        about = "glx" if term == "condition:phase" else ""
+        found[name] = (p, e.ci_low if e else np.nan, e.ci_high if e else np.nan, about)
+    infusion = rows[rows["phase"] == "infusion"]
+    for name, text in NAIVE.items():
+        data = rows if "phase" in text else infusion
+        p, e = fit(data, text, "condition:phase" if "phase" in text else "condition")
+        found[name] = (p, e.ci_low if e else np.nan, e.ci_high if e else np.nan, "glx")
+    plain = frames.assign(y=np.log(frames["glx_tnaa"]))
+    data = period_differences(session_change(plain, "y", "baseline", "infusion"), "change")
+    test = two_by_two(data)
+    found["one number a session, 2x2 t test"] = (test.p, test.ci_low, test.ci_high, "glx")
+    visits = frames.drop_duplicates(["participant", "session"])
+    visits = visits.assign(change=visits["madrs_post"] - visits["madrs_pre"])
+    long = pd.concat([visits.assign(time="0", y=visits["madrs_pre"]), visits.assign(time="1", y=visits["madrs_post"])])
+    clinical = f"y ~ condition*time + period + sex + {BOTH} + (1|participant:time)"
+    p, e = fit(prepare(long.reset_index(drop=True), parse_formula(clinical)), clinical, "condition:time")
+    assert e is not None
+    found["MADRS, condition x time, mixed model"] = (p, e.ci_low, e.ci_high, "madrs")
+    clinic = period_differences(visits, "change")
+    test = two_by_two(clinic)
+    found["MADRS change, 2x2 t test"] = (test.p, test.ci_low, test.ci_high, "madrs")
+    if resampling:
+        p = sign_flip(data, 1000, seed)
+        found["one number a session, 1,000 sign flips"] = (p, np.nan, np.nan, "")
+        for kind in ("pearson", "spearman"):
+            link = correlate(data.effects, clinic.effects, kind, 1000, seed)
+            found[f"association of changes, {kind} test"] = (link.p, np.nan, np.nan, "")
+            p = float(not link.ci_low <= 0 <= link.ci_high)
+            found[f"association of changes, {kind}, BCa leaves out 0"] = (0.0 if p else 1.0, np.nan, np.nan, "")
+    return found
+
+
+def wilson(k: int, n: int) -> str:
+    interval = stats.binomtest(k, n).proportion_ci(method="wilson")
+    return f"{100 * k / n:5.1f} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohorts", type=int, default=2000)
+    parser.add_argument("--participants", type=int, default=26)
+    parser.add_argument("--preset", default="null")
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--no-resampling", action="store_true", help="leave out bootstrap and sign flips")
+    arguments = parser.parse_args()
+    results: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
+    begun = time.process_time()
+    for cohort in range(arguments.cohorts):
+        seed = arguments.seed + cohort
+        frames = simulate_table(arguments.preset, arguments.participants, seed)
+        true = truth(frames, arguments.preset)
+        for name, (p, low, high, about) in analyse(frames, seed, not arguments.no_resampling).items():
+            results[name].append((p, low, high, true.get(about, np.nan)))
+    spent = time.process_time() - begun
+    frames_each = len(frames) // (2 * arguments.participants)
+    size = f"{arguments.participants} x 2 x {frames_each} frames"
+    print(f"preset {arguments.preset}, {arguments.cohorts} cohorts of {size}, {spent:.0f} s on one core")
+    print("| analysis | p < 0.05, % (95 % interval) | 95 % interval holds the truth, % |\n|---|---|---|")
+    for name, values in results.items():
+        table = np.array(values)
+        covered = np.isfinite(table[:, 1:]).all(axis=1)
+        inside = int(np.sum((table[:, 1] <= table[:, 3]) & (table[:, 3] <= table[:, 2]) & covered))
+        coverage = wilson(inside, int(covered.sum())) if covered.any() else ""
+        print(f"| {name} | {wilson(int((table[:, 0] < 0.05).sum()), len(table))} | {coverage} |")
+
+
+if __name__ == "__main__":
+    main()
