@@ -5,6 +5,9 @@ Avants, Tustison, Wu, Cook, Gee, Neuroinformatics 2011;9:381.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from snakemrs.anatomy.images import Volume, to_ants
@@ -18,7 +21,7 @@ def segment_atropos(
     *,
     prior_weight: float = 0.2,
     smoothing: float = 0.1,
-    seed: int = 1,
+    folder: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Segment a T1w image into grey matter, white matter and CSF.
 
@@ -34,8 +37,8 @@ def segment_atropos(
         Weight of the priors, 0–1.
     smoothing : float
         Weight of the Markov random field.
-    seed : int
-        Unused by Atropos with priors, kept for all backends alike.
+    folder : Path, optional
+        Where Atropos may leave its files.
 
     Returns
     -------
@@ -57,15 +60,20 @@ def segment_atropos(
     # No class is impossible anywhere in the brain: the registration is never exact.
     priors = np.clip(priors, 0.02, 1.0)
     priors = np.where(inside, priors / priors.sum(axis=0), 0.0)
-    result = ants.atropos(
-        a=image,
-        x=to_ants(cut.like(inside.astype(np.float32))),
-        i=[to_ants(cut.like(p)) for p in priors],
-        m=f"[{smoothing:g},1x1x1]",
-        c="[8,0.0001]",
-        priorweight=prior_weight,
-        v=0,
-    )
+    usual = tempfile.tempdir
+    try:
+        tempfile.tempdir = usual if folder is None else str(folder)
+        result = ants.atropos(
+            a=image,
+            x=to_ants(cut.like(inside.astype(np.float32))),
+            i=[to_ants(cut.like(p)) for p in priors],
+            m=f"[{smoothing:g},1x1x1]",
+            c="[8,0.0001]",
+            priorweight=prior_weight,
+            v=0,
+        )
+    finally:
+        tempfile.tempdir = usual
     found = np.stack([p.numpy() for p in result["probabilityimages"]])
     total = found.sum(axis=0)
     found = np.where(inside & (total > 0), found / np.where(total > 0, total, 1.0), 0.0)

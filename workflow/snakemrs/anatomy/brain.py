@@ -24,15 +24,19 @@ class Brain:
     """The template's grey-matter map, brought onto the image."""
     wm: np.ndarray
     """The template's white-matter map."""
+    to_template: np.ndarray
+    """Affine from T1w to template coordinates, mm, RAS+, shape (4, 4)."""
     similarity: float
     """Correlation of the T1w with the template's within the brain."""
 
 
-def remove_bias(t1w: Volume, mask: np.ndarray, shrink: float = 4.0) -> Volume:
+def remove_bias(
+    t1w: Volume, mask: np.ndarray, shrink: float = 4.0, iterations: tuple[int, ...] = (40, 40, 30)
+) -> Volume:
     """Remove the bias field with N4 (Tustison et al., IEEE Trans Med Imaging 2010;29:1310).
 
-    The field is estimated inside `mask` on a grid of `shrink` mm and taken out of the whole image. It is scaled so
-    that its mean over the mask is 1.
+    The field is estimated inside `mask` on a grid of `shrink` mm, with the numbers of `iterations` a level, and taken
+    out of the whole image. It is scaled so that its mean over the mask is 1.
     """
     import ants
     from scipy import ndimage
@@ -44,7 +48,7 @@ def remove_bias(t1w: Volume, mask: np.ndarray, shrink: float = 4.0) -> Volume:
         to_ants(coarse.like(positive)),
         mask=to_ants(coarse.like(inside.astype(np.float32))),
         shrink_factor=1,
-        convergence={"iters": [50, 50, 30, 20], "tol": 1e-6},
+        convergence={"iters": list(iterations), "tol": 1e-6},
         spline_param=200,
         return_bias_field=True,
     )
@@ -105,11 +109,11 @@ def find_brain(
     else:
         head, centre, top = head_of(t1w)
         clean = t1w
-    flat = remove_bias(clean, head) if bias_correction else clean
+    flat = remove_bias(clean, head, 5.0, (30, 20, 20)) if bias_correction else clean
     limit = np.percentile(flat.data[head], 99.5)
     bounded = flat.like(np.clip(flat.data, 0.0, limit))
     start = find_start(bounded, centre, top, whole_head=not extracted)
-    transforms = register(bounded, start, folder, spacing, seed)
+    transforms, to_t1w = register(bounded, start, folder, spacing, seed)
     if extracted:
         mask = head
     else:
@@ -121,4 +125,4 @@ def find_brain(
     if bias_correction:
         flat = remove_bias(flat, mask)
     similarity = float(np.corrcoef(flat.data[mask], ideal[mask])[0, 1]) if mask.any() else 0.0
-    return Brain(flat, mask, gm, wm, similarity)
+    return Brain(flat, mask, gm, wm, np.linalg.inv(to_t1w), similarity)

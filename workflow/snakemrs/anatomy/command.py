@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.io.tables import write_table
 from snakemrs.study.settings import load_settings
 from snakemrs.study.settings.anatomy import AnatomySettings
+
+if TYPE_CHECKING:
+    from snakemrs.anatomy.backends import Segmentation
 
 
 @click.command()
@@ -22,8 +25,16 @@ from snakemrs.study.settings.anatomy import AnatomySettings
     default=None,
     help="The T1w is skull-stripped, or is not; found out from the image where not said.",
 )
+@click.option(
+    "--from",
+    "reuse",
+    help="Beginning of the names of this person's results of another session: they are brought over by rigid "
+    "registration instead of segmenting this image.",
+)
 @click.option("--settings", "settings_source", help="Settings of the stage: JSON text, or a YAML or JSON file.")
-def segment(t1w: Path, prefix: str, brain_extracted: bool | None, settings_source: str | None) -> None:
+def segment(
+    t1w: Path, prefix: str, brain_extracted: bool | None, reuse: str | None, settings_source: str | None
+) -> None:
     """Find the brain in a T1w image and its grey matter, white matter and CSF.
 
     \b
@@ -35,18 +46,17 @@ def segment(t1w: Path, prefix: str, brain_extracted: bool | None, settings_sourc
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(settings.threads)
     import tempfile
 
-    from snakemrs.anatomy import backends, quality
+    from snakemrs.anatomy import backends, quality, sessions
     from snakemrs.anatomy.checks import looks_extracted
 
     volume = read_t1w(t1w)
     known = brain_extracted if brain_extracted is not None else settings.brain_extracted
     extracted = looks_extracted(volume) if known is None else known
     with tempfile.TemporaryDirectory(prefix="snakemrs-") as folder:
-        if settings.backend not in backends.BUILT_IN:
-            raise RequestError(
-                f"the backend {settings.backend} is not available", expected=", ".join(backends.BUILT_IN)
-            )
-        result = backends.segment(volume, extracted, settings, Path(folder))
+        if reuse is None:
+            result = backends.segment(volume, extracted, settings, Path(folder))
+        else:
+            result = sessions.bring(volume, extracted, read_result(reuse), settings, Path(folder))
     problem = quality.implausible(result)
     if problem:
         raise DataError(
@@ -56,15 +66,58 @@ def segment(t1w: Path, prefix: str, brain_extracted: bool | None, settings_sourc
             remedy="look at the image; is it a T1w of a head, upright in scanner coordinates? "
             "A skull-stripped image can be said with --brain-extracted",
         )
-    write_image(f"{prefix}_desc-preproc_T1w.nii.gz", result.t1w.data, volume.affine, "float32")
-    write_image(f"{prefix}_desc-brain_mask.nii.gz", result.mask, volume.affine, "uint8")
+    write_result(result, prefix)
+
+
+def write_result(result: Segmentation, prefix: str) -> None:
+    """Write all files of a segmentation."""
+    from snakemrs.anatomy import quality
+    from snakemrs.anatomy.images import write_volume
+    from snakemrs.io.atomic import write_json
+
+    affine = result.t1w.affine
+    write_volume(f"{prefix}_desc-preproc_T1w.nii.gz", result.t1w.data, affine, "float32")
+    write_volume(f"{prefix}_desc-brain_mask.nii.gz", result.mask, affine, "uint8")
     for tissue, data in result.maps.items():
-        write_image(f"{prefix}_label-{tissue}_probseg.nii.gz", data, volume.affine, "float32")
+        write_volume(f"{prefix}_label-{tissue}_probseg.nii.gz", data, affine, "float32")
+    for tissue, data in (result.second or {}).items():
+        write_volume(f"{prefix}_desc-second_label-{tissue}_probseg.nii.gz", data, affine, "float32")
+    if result.to_template is not None:
+        matrix = [[float(f"{v:.9g}") for v in row] for row in result.to_template]
+        text = "Affine from T1w to template coordinates (ICBM 2009a, mm, RAS+)"
+        write_json(f"{prefix}_from-T1w_to-MNI152_xfm.json", {"Description": text, "matrix": matrix})
     write_table(
         f"{prefix}_desc-anatomy_quality.tsv",
         quality.quality_rows(result),
         ["metric", "value", "unit", "verdict", "rule"],
-        quality.dictionary(settings, result),
+        quality.dictionary(result),
+    )
+
+
+def read_result(prefix: str) -> Segmentation:
+    """Read what the command wrote for another session of the same person."""
+    import json
+
+    import numpy as np
+
+    from snakemrs.anatomy.backends import TISSUES, Segmentation
+    from snakemrs.anatomy.precomputed import read_volume
+
+    names = {"t1w": "desc-preproc_T1w", "mask": "desc-brain_mask", **{t: f"label-{t}_probseg" for t in TISSUES}}
+    files = {key: Path(f"{prefix}_{name}.nii.gz") for key, name in names.items()}
+    for file in files.values():
+        if not file.exists():
+            raise RequestError("the segmentation to bring over is incomplete", file=file)
+    images = {key: read_volume(file) for key, file in files.items()}
+    transform = Path(f"{prefix}_from-T1w_to-MNI152_xfm.json")
+    matrix = np.array(json.loads(transform.read_text())["matrix"]) if transform.exists() else None
+    return Segmentation(
+        t1w=images["t1w"],
+        mask=images["mask"].data > 0.5,
+        maps={t: images[t].data for t in TISSUES},
+        made_by=f"brought over from {Path(prefix).name}",
+        extracted=False,
+        to_template=matrix,
     )
 
 
@@ -93,19 +146,3 @@ def read_t1w(path: Path) -> Any:
     if problem:
         raise DataError(**problem, file=path, remedy="check that the right file is named as T1w")
     return Volume(np.ascontiguousarray(data.reshape([n for n in data.shape if n > 1])), affine)
-
-
-def write_image(path: str | Path, data: Any, affine: Any, dtype: str) -> None:
-    """Write a NIfTI image, whole or not at all, the same bytes for the same content."""
-    import nibabel as nib
-    import numpy as np
-
-    from snakemrs.io.atomic import replacing
-    from snakemrs.io.nifti_mrs import write_nifti
-
-    image = nib.Nifti1Image(np.asarray(data).astype(dtype), affine)
-    image.header.set_xyzt_units("mm")
-    image.set_qform(affine, 1)
-    image.set_sform(affine, 1)
-    with replacing(path) as temporary:
-        write_nifti(image, temporary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,18 @@ def largest_component(mask: np.ndarray, opening: int = 0) -> np.ndarray:
     if opening:
         kept = ndimage.binary_dilation(kept, iterations=opening + 1) & mask
     return np.asarray(ndimage.binary_fill_holes(kept))
+
+
+def write_volume(path: str | Path, data: np.ndarray, affine: np.ndarray, dtype: str) -> None:
+    """Write a NIfTI image, whole or not at all, the same bytes for the same content."""
+    import nibabel as nib
+
+    from snakemrs.io.atomic import replacing
+    from snakemrs.io.nifti_mrs import write_nifti
+
+    image = nib.Nifti1Image(np.asarray(data).astype(dtype), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    with replacing(path) as temporary:
+        write_nifti(image, temporary)

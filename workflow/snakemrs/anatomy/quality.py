@@ -8,7 +8,6 @@ import numpy as np
 
 from snakemrs.anatomy.backends import TISSUES, Segmentation
 from snakemrs.anatomy.checks import BRAIN_VOLUME
-from snakemrs.study.settings.anatomy import AnatomySettings
 
 SIMILARITY_REFUSED = 0.3
 """Correlation with the template below which what was found is no brain."""
@@ -86,10 +85,29 @@ def quality_rows(result: Segmentation) -> list[dict[str, Any]]:
                 "rule": f"warn below {SIMILARITY_WARNED:g}, refused below {SIMILARITY_REFUSED:g}",
             }
         )
+    for metric, value in result.extra.items():
+        unit = {"session_rotation": "deg", "session_translation": "mm"}.get(metric)
+        rows.append({"metric": metric, "value": value, "unit": unit, "verdict": "n/a"})
+    for tissue in TISSUES if result.second else ():
+        assert result.second is not None
+        rows.append(
+            {
+                "metric": f"{tissue.lower()}_dice",
+                "value": dice(result.maps[tissue], result.second[tissue]),
+                "verdict": "n/a",
+            }
+        )
     return rows
 
 
-def dictionary(settings: AnatomySettings, result: Segmentation) -> dict[str, Any]:
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Dice overlap of two maps at one half (Dice, Ecology 1945;26:297); 1 is best."""
+    a, b = one > 0.5, other > 0.5
+    total = int(a.sum() + b.sum())
+    return float(2 * (a & b).sum() / total) if total else float("nan")
+
+
+def dictionary(result: Segmentation) -> dict[str, Any]:
     """Describe the columns of the table of quality, and how the maps were made."""
     return {
         "metric": {
@@ -101,11 +119,15 @@ def dictionary(settings: AnatomySettings, result: Segmentation) -> dict[str, Any
                 "csf_volume": "Sum of the CSF probabilities",
                 "contrast_to_noise": "(mean WM - mean GM) / sqrt(var WM + var GM); higher is better",
                 "template_similarity": "Correlation with the registered template inside the brain; higher is better",
+                "session_correlation": "Correlation with the other session's T1w inside the brain; higher is better",
+                "session_rotation": "Rotation of the head between the sessions",
+                "session_translation": "Way of the brain's centre between the sessions",
+                **{f"{t.lower()}_dice": f"Overlap of {t} of the two segmentations; 1 is best" for t in TISSUES},
             },
         },
         "value": {"Description": "Value of the figure"},
         "unit": {"Description": "Unit of the value"},
         "verdict": {"Description": "pass, warn, fail or n/a (no rule)"},
         "rule": {"Description": "Rule behind the verdict"},
-        "Notes": {"Description": f"Segmented by {settings.backend}; skull-stripped already: {result.extracted}."},
+        "Notes": {"Description": f"Segmented by {result.made_by}; skull-stripped already: {result.extracted}."},
     }

@@ -160,7 +160,9 @@ def _affine_of(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rx @ ry @ rz @ shear @ np.diag(np.exp(p[6:9])), p[:3]
 
 
-def register(t1w: Volume, start: np.ndarray, folder: Path, spacing: float, seed: int = 1) -> list[str]:
+def register(
+    t1w: Volume, start: np.ndarray, folder: Path, spacing: float, seed: int = 1
+) -> tuple[list[str], np.ndarray]:
     """Register the template to a T1w image: affine, then symmetric diffeomorphic.
 
     Parameters
@@ -178,8 +180,10 @@ def register(t1w: Volume, start: np.ndarray, folder: Path, spacing: float, seed:
 
     Returns
     -------
-    list of str
+    transforms : list of str
         Transforms that bring an image of the template onto the T1w image (for `warp_to_t1w`).
+    affine : ndarray, shape (4, 4)
+        Their affine part: template to T1w coordinates, mm, RAS+.
     """
     import ants
 
@@ -224,7 +228,22 @@ def register(t1w: Volume, start: np.ndarray, folder: Path, spacing: float, seed:
         flow_sigma=3,
         random_seed=seed,
     )
-    return list(warp["invtransforms"])
+    return list(warp["invtransforms"]), read_affine(affine["fwdtransforms"][0])
+
+
+def read_affine(path: str) -> np.ndarray:
+    """Read an affine transform of ANTs as a matrix between RAS+ coordinates, mm, shape (4, 4)."""
+    import ants
+
+    transform = ants.read_transform(path)
+    # By what it does to points, so that any kind of linear transform can be read.
+    origin = np.asarray(transform.apply_to_point([0.0, 0.0, 0.0]), float)
+    columns = [np.asarray(transform.apply_to_point([float(v) for v in 100 * e]), float) - origin for e in np.eye(3)]
+    lps = np.eye(4)
+    lps[:3, :3] = np.column_stack(columns) / 100.0
+    lps[:3, 3] = origin
+    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
+    return np.asarray(flip @ lps @ flip)
 
 
 def _rim_mask(template: Template, spacing: float) -> np.ndarray:

@@ -1,0 +1,147 @@
+"""Segmentations that exist already: fMRIPrep, FreeSurfer, CAT12, SPM, FAST."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snakemrs.anatomy.images import Volume
+from snakemrs.errors import DataError, RequestError
+from snakemrs.study.resources import constants
+
+TISSUES = ("GM", "WM", "CSF")
+
+
+def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
+    """Find tissue maps, or one label image, in a folder of derivatives.
+
+    Returns
+    -------
+    files : dict of Path
+        ``GM WM CSF``, or ``labels``.
+    made_by : str
+        What program they are of.
+    """
+    if not folder.is_dir():
+        raise RequestError(
+            "the folder of the existing segmentation is absent", file=folder, remedy="correct anatomy: precomputed"
+        )
+    rules = constants("tissue")["derivatives"]
+    for name, rule in rules.items():
+        if name == "labels":
+            continue
+        found: dict[str, Path] = {}
+        for tissue, word in rule["tissues"].items():
+            # Maps in a template's space are of no use: a `space-` entity other than T1w, `w` and `mw` of CAT12, SPM.
+            files = [
+                f
+                for f in sorted(folder.rglob(rule["pattern"].format(tissue=word)))
+                if "space-" not in f.name or "space-T1w" in f.name
+            ]
+            if len(files) > 1:
+                raise RequestError(
+                    f"there is more than one {tissue} map",
+                    file=folder,
+                    found=", ".join(str(f.relative_to(folder)) for f in files[:4]),
+                    expected="one: the folder of one participant and session",
+                )
+            if files:
+                found[tissue] = files[0]
+        if len(found) == 3:
+            return found, str(rule["made_by"])
+    for file in rules["labels"]["files"]:
+        matches = sorted(folder.rglob(file))
+        if matches:
+            return {"labels": matches[0]}, str(rules["labels"]["made_by"])
+    patterns = [r["pattern"].format(tissue="|".join(r["tissues"].values())) for r in rules.values() if "pattern" in r]
+    raise RequestError(
+        "no existing segmentation was found",
+        file=folder,
+        expected=" or ".join([*patterns, *rules["labels"]["files"]]),
+    )
+
+
+def labels_to_maps(labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Turn FreeSurfer labels into maps of 0 and 1."""
+    table = constants("tissue")["freesurfer"]
+    whole = np.rint(labels).astype(int)
+    maps = {t.upper(): np.isin(whole, table[t]) for t in ("gm", "wm", "csf")}
+    for low, high in table["gm_ranges"]:
+        maps["GM"] |= (whole >= low) & (whole < high)
+    return {name: data.astype(np.float32) for name, data in maps.items()}
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a three-dimensional image."""
+    import nibabel as nib
+
+    try:
+        image: Any = nib.load(path)
+        data = np.asarray(image.dataobj, np.float32)
+    except Exception as error:
+        raise DataError("the image cannot be read", file=path, found=str(error)) from None
+    data = np.squeeze(data)
+    if data.ndim != 3 or not np.isfinite(data).all():
+        raise DataError("this is no tissue map", file=path, found=f"shape {data.shape}", expected="three dimensions")
+    return Volume(data, np.asarray(image.affine, float))
+
+
+def onto(source: Volume, grid: Volume) -> np.ndarray:
+    """Bring an image onto another grid in the same scanner coordinates (linear), shape of `grid`."""
+    from scipy import ndimage
+
+    if source.data.shape == grid.data.shape and np.allclose(source.affine, grid.affine, atol=1e-3):
+        return source.data
+    steps = np.linalg.inv(source.affine) @ grid.affine
+    return np.asarray(
+        ndimage.affine_transform(
+            source.data, steps[:3, :3], offset=steps[:3, 3], output_shape=grid.data.shape, order=1, mode="constant"
+        )
+    )
+
+
+def read_maps(files: dict[str, Path], t1w: Volume) -> dict[str, np.ndarray]:
+    """Read existing maps onto the grid of a T1w image.
+
+    Raises
+    ------
+    DataError
+        If they are no probabilities, or do not lie on the brain of this image.
+    """
+    if "labels" in files:
+        source = read_volume(files["labels"])
+        maps = {name: onto(source.like(data), t1w) for name, data in labels_to_maps(source.data).items()}
+    else:
+        maps = {}
+        for tissue in TISSUES:
+            source = read_volume(files[tissue])
+            data = source.data
+            # Some programs store 8-bit maps without a scale.
+            if data.max() > 1.5 and data.max() <= 255:
+                data = data / 255.0
+            if data.min() < -0.01 or data.max() > 1.01:
+                raise DataError(
+                    "the map holds no probabilities",
+                    file=files[tissue],
+                    found=f"{data.min():g} to {data.max():g}",
+                    expected="0 to 1",
+                )
+            maps[tissue] = onto(source.like(np.clip(data, 0, 1)), t1w)
+    total = np.sum(list(maps.values()), axis=0)
+    over = np.maximum(total, 1.0)
+    maps = {name: (data / over).astype(np.float32) for name, data in maps.items()}
+    where = next(iter(files.values()))
+    tissue_volume = float((maps["GM"] + maps["WM"]).sum() * t1w.voxel_volume / 1000)
+    means = [float(np.average(t1w.data, weights=maps[t])) if maps[t].sum() > 0 else 0.0 for t in ("CSF", "GM", "WM")]
+    if tissue_volume < 300 or not means[0] < means[1] < means[2]:
+        raise DataError(
+            "the existing segmentation does not lie on the brain of this T1w",
+            file=where,
+            found=f"{tissue_volume:.0f} ml of grey and white matter within the image; mean intensities of CSF, GM, WM "
+            + ", ".join(f"{m:.3g}" for m in means),
+            expected="at least 300 ml, and intensities that rise from CSF to white matter",
+            remedy="is it of the same person and session, and in the scanner's coordinates?",
+        )
+    return maps
