@@ -1,3 +1,4 @@
+# ruff: noqa: E402, E501
 """The LCModel reference case: a measured spectrum, its basis, and what LCModel made of it.
 
     python benchmarks/fit_lcmodel_reference.py DIR
@@ -69,8 +70,10 @@ def main() -> None:
         names, values = list(csv.reader(file, skipinitialspace=True))
     lcmodel = dict(zip(names, map(float, values), strict=True))
     creatine = np.array([float(name in ("Cr", "PCr")) for name in fit.names])
-    print(f"status {fit.verdict.status} {fit.verdict.reason}; line width {fit.line_width:.1f} Hz, SNR {fit.snr:.0f}, "
-          f"residual {fit.residual_ratio:.2f}, baseline {fit.baseline_ed:.1f} per ppm; {'; '.join(notes)}\n")
+    print(
+        f"status {fit.verdict.status} {fit.verdict.reason}; line width {fit.line_width:.1f} Hz, SNR {fit.snr:.0f}, "
+        f"residual {fit.residual_ratio:.2f}, baseline {fit.baseline_ed:.1f} per ppm; {'; '.join(notes)}\n"
+    )
     print("            SnakeMRS           LCModel")
     print("ratio/tCr   value     sd    value     sd   difference  in joint 95%")
     for label, (parts, theirs) in SUMS.items():
@@ -80,7 +83,9 @@ def main() -> None:
         other_sd = other * lcmodel[f"{theirs} %SD"] / 100
         inside = abs(ratio - other) < 1.96 * np.hypot(sd, other_sd)
         difference = f"{ratio / other - 1:+.1%}" if other > 0 else "n/a"
-        print(f"{label:8s} {ratio:8.3f} {sd:6.3f} {other:8.3f} {other_sd:6.3f} {difference:>11s}  {'yes' if inside else 'no'}")
+        print(
+            f"{label:8s} {ratio:8.3f} {sd:6.3f} {other:8.3f} {other_sd:6.3f} {difference:>11s}  {'yes' if inside else 'no'}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# ruff: noqa: E402, E501
 """Accuracy and speed on the ISMRM 2016 fitting challenge.
 
     python benchmarks/ismrm_challenge.py DIR [--settings JSON] [--by-dataset]

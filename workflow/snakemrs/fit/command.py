@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from snakemrs.study.settings import load_settings
 from snakemrs.study.settings.fit import FitSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from snakemrs.fit.run import Job, Outcome
 
 
@@ -53,6 +56,8 @@ def fit(
             --water sub-01_desc-preproc_mrsref.nii.gz --output results/sub-01
         snakemrs fit spectra/*_svs.nii.gz --basis press30.BASIS --output results --jobs 4
     """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # one thread a spectrum: small matrices gain nothing from more
     chosen = load_settings(FitSettings, settings)
     if len(water) not in (0, 1, len(data)):
         raise RequestError(
@@ -114,6 +119,7 @@ def stem_of(path: Path) -> str:
 
 def _run(work: list[Job], jobs: int) -> list[Outcome]:
     """Fit all files, with a progress bar where somebody looks."""
+    results: Iterator[Outcome]
     if jobs == 1 or len(work) == 1:
         results = map(_one, work)
     else:

@@ -4,12 +4,12 @@ Model, in the window of the spectrum (frequency domain, complex)::
 
     exp(-i(φ0 + φ1·(ppm - pivot)))·y = Σ_k a_k·X_k(θ) + Σ_j b_j·B_j + noise
 
-with X_k the basis signal k, shifted and broadened, a_k ≥ 0, and B_j the functions of the baseline, damped by λ. For given
-θ the amplitudes a and b are linear and eliminated (Golub & Pereyra 1973); the search over θ is Gauss–Newton with
+with X_k the basis signal k, shifted and broadened, a_k ≥ 0, and B_j the functions of the baseline, damped by λ.
+For given θ the amplitudes a and b are linear and eliminated (Golub & Pereyra 1973); the search is Gauss–Newton with
 Marquardt's damping on the reduced problem, with Kaufman's (1975) approximation of the Jacobian, which is the exact
-Schur complement of the Gauss–Newton matrix of all unknowns. Non-linear unknowns θ: φ0, φ1, shift f, Lorentzian width L,
-squared Gaussian width Q, and for macromolecules and lipids a shift and a broadening of their own; optionally a shift of
-each metabolite. Everything is in units of the noise, so that costs are χ² plus the squares of the priors.
+Schur complement of the Gauss–Newton matrix of all unknowns. Non-linear unknowns θ: φ0, φ1, shift f, Lorentzian
+width L, squared Gaussian width Q, and for macromolecules and lipids a shift and a broadening of their own; where
+asked, a shift of each metabolite. Everything is in units of the noise: costs are χ² plus the squares of the priors.
 """
 
 from __future__ import annotations

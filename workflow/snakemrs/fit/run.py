@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from snakemrs.errors import DataError, RequestError, SnakeMRSError
 from snakemrs.fit.outputs import Frame, FrameFit, with_same_names, write_outputs
 from snakemrs.fit.problem import Problem
@@ -103,9 +102,9 @@ def fit_file(job: Job) -> Outcome:
 def _problem_for(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
     """The prepared problem of a file; the same for all files of the same kind."""
     simulated = simulation_of(image) if job.basis is None else None
-    key = (job.basis, tuple((simulated or {}).items()), image.dwell_time, image.points, image.spectrometer_frequency)
-    key = (*key, image.nucleus, job.macromolecules, job.settings.model_dump_json())
-    basis_key = key[:5]
+    facts = (image.dwell_time, image.points, image.spectrometer_frequency)
+    basis_key = (job.basis, tuple((simulated or {}).items()), *facts)
+    key = (*basis_key, image.nucleus, job.macromolecules, job.settings.model_dump_json())
     notes: list[str] = []
     if basis_key not in _BASES:
         if simulated is not None:

@@ -69,7 +69,9 @@ def _choose(basis: Basis, settings: FitSettings, not_fitted: Mapping[str, str]) 
         if name not in basis.names:
             raise RequestError("the basis has no such entry", found=name, expected=", ".join(basis.names))
     chosen = list(settings.include) if settings.include else [n for n in basis.names if n not in not_fitted]
-    drop = {"none": ("macromolecule",), "parametric": ("macromolecule",)}.get(settings.macromolecules, ())
+    drop: tuple[str, ...] = {"none": ("macromolecule",), "parametric": ("macromolecule",)}.get(
+        settings.macromolecules, ()
+    )
     drop += ("lipid",) if settings.lipids == "never" else ()
     kind = dict(zip(basis.names, basis.kinds, strict=True))
     chosen = [n for n in basis.names if n in chosen and n not in settings.exclude and kind[n] not in drop]

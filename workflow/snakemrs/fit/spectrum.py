@@ -84,7 +84,7 @@ class SpectrumFit:
     kinds: tuple[str, ...] = field(default=())
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 (a verdict on a spectrum, met as often as success)
     """A spectrum that cannot be fitted; the message says why."""
 
 
@@ -227,8 +227,8 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
 def _residual_ratio(engine: Engine, state: State) -> float:
     """Root mean square of the residual over the noise, corrected for the number of free parameters."""
     parameters = engine.parameters
-    free = int(np.sum((parameters.upper > parameters.lower) & (parameters.precision == 0)))
-    free += int(state.passive.sum()) + float(engine.damping.sum())
+    free = float(np.sum((parameters.upper > parameters.lower) & (parameters.precision == 0)))
+    free += float(state.passive.sum()) + float(engine.damping.sum())
     return float(np.sqrt(state.residual @ state.residual / max(len(state.residual) - free, 1.0)))
 
 

@@ -21,10 +21,10 @@ class Water:
 def fit_water(fid: np.ndarray, dwell_time: float) -> Water:
     """Amplitude of unsuppressed water at t = 0 from the envelope of its signal.
 
-    The logarithm of the magnitude is a polynomial in time (a Voigt line has −πLt − (πGt)²/(4 ln 2); higher terms take up
-    other shapes), fitted with weights |signal|², which makes it maximum likelihood to first order. The magnitude does
-    not feel phase, frequency or eddy currents. Order 2 to 4 by the Bayesian information criterion; points down to a
-    fifth of the maximum.
+    The logarithm of the magnitude is a polynomial in time (a Voigt line has −πLt − (πGt)²/(4 ln 2); higher terms are
+    for other shapes), fitted with weights |signal|², which makes it maximum likelihood to first order. The magnitude
+    does not feel phase, frequency or eddy currents. Order 2 to 4 by the Bayesian information criterion; points down
+    to a fifth of the maximum.
 
     Raises
     ------

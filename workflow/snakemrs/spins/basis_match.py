@@ -63,7 +63,7 @@ def match(
     if abs(ratio - 1) > SAME_FREQUENCY:
         stretch = ratio
         notes.append(
-            f"the basis is for {basis.spectrometer_frequency:.2f} MHz, the data are of {spectrometer_frequency:.2f} MHz: "
+            f"the basis is for {basis.spectrometer_frequency:.2f} MHz, the data of {spectrometer_frequency:.2f} MHz: "
             f"shifts were rescaled, couplings are off by {abs(ratio - 1):.1%}"
         )
     duration = basis.points * basis.dwell_time / stretch

@@ -28,8 +28,8 @@ def read_basis(
     Parameters
     ----------
     path : path
-        ``.basis`` file (LCModel), ``.mat`` (Osprey), ``.nii``/``.nii.gz`` (NIfTI-MRS), or a folder of ``.json`` (FSL-MRS)
-        or of ``.txt`` (jMRUI text, or two columns: real and imaginary part).
+        ``.basis`` file (LCModel), ``.mat`` (Osprey), ``.nii``/``.nii.gz`` (NIfTI-MRS), or a folder of ``.json``
+        (FSL-MRS) or of ``.txt`` (jMRUI text, or two columns: real and imaginary part).
     dwell_time, spectrometer_frequency : float, optional
         Seconds and MHz, for files that do not say it (plain text); ignored where the file does.
 

@@ -133,7 +133,9 @@ def write_json_folder(basis: Basis, folder: str | Path) -> None:
 
 def read_text_folder(folder: Path, dwell_time: float | None, spectrometer_frequency: float | None) -> RawBasis:
     """Read a folder of jMRUI text or of two columns (real, imaginary part)."""
-    names, signals, is_jmrui = [], [], False
+    names: list[str] = []
+    signals: list[np.ndarray] = []
+    is_jmrui = False
     for path in sorted(folder.glob("*.txt")):
         text = path.read_text(encoding="latin-1")
         if "jMRUI" in text[:200]:

@@ -27,7 +27,8 @@ def read_lcmodel(path: Path) -> RawBasis:
     dwell, count, frequency = (_number(head, key) for key in ("BADELT", "NDATAB", "HZPPPM"))
     if not blocks or not dwell or not count or not frequency:
         raise RequestError("this is no LCModel basis", file=path, expected="BADELT, NDATAB, HZPPPM and $BASIS sections")
-    names, signals = [], []
+    names: list[str] = []
+    signals: list[np.ndarray] = []
     for block in blocks:
         options, _, rest = block.partition("$END")
         found = re.search(r"METABO\s*=\s*'([^']*)'", options)

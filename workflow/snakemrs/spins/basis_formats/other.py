@@ -35,7 +35,7 @@ def read_osprey(path: Path) -> RawBasis:
             "the basis is one of an edited sequence", file=path, found=f"fids of shape {fids.shape}", expected="2 axes"
         )
     names = [str(name) for name in np.atleast_1d(basis.name)]
-    te = getattr(basis, "te", None)
+    te: Any = getattr(basis, "te", None)
     return RawBasis(
         path=path,
         format="Osprey",
@@ -43,7 +43,7 @@ def read_osprey(path: Path) -> RawBasis:
         fids=fids.T.astype(complex),
         dwell_time=float(basis.dwelltime),
         spectrometer_frequency=float(basis.Bo) * HYDROGEN_MHZ_PER_TESLA,
-        echo_time=None if te is None or not np.isscalar(te) else float(te) * 1e-3,
+        echo_time=None if te is None or not np.isscalar(te) else float(np.real(te)) * 1e-3,
         sequence=str(getattr(basis, "seq", "") or "") or None,
     )
 

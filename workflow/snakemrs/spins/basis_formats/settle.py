@@ -60,7 +60,9 @@ def settle(raw: RawBasis) -> Basis:
     fids, removed = _without_reference_peak(fids, raw)
     if removed:
         notes["reference_peak"] = f"a line at 0 ppm was removed from {removed} signals"
-    per_proton = {f"{name} {expected:g} ppm": line.amplitude / protons for name, expected, protons, line in lines}
+    per_proton: dict[str, float] = {
+        f"{name} {expected:g} ppm": line.amplitude / protons for name, expected, protons, line in lines
+    }
     scale = float(np.median(list(per_proton.values())))
     spread = float(max(abs(value / scale - 1) for value in per_proton.values()))
     notes |= {
@@ -208,11 +210,23 @@ def _singlets(names: list[str], fids: np.ndarray, raw: RawBasis) -> list[tuple[s
     return found
 
 
+def _stands_out(fids: np.ndarray, ppm: float, raw: RawBasis) -> np.ndarray:
+    """Whether each spectrum is at least twice as high at `ppm` (± 0.03) as 0.2 ppm beside it."""
+    size = np.abs(np.fft.fft(fids, 2 * fids.shape[1], axis=1))
+    shifts = WATER_PPM - np.fft.fftfreq(size.shape[1], raw.dwell_time) / raw.spectrometer_frequency
+    here = size[:, np.abs(shifts - ppm) < 0.03].max(axis=1)
+    beside = np.maximum(*(size[:, np.abs(shifts - ppm - side) < 0.03].max(axis=1) for side in (-0.2, 0.2)))
+    return np.asarray(here > 2 * beside)
+
+
 def _without_reference_peak(fids: np.ndarray, raw: RawBasis) -> tuple[np.ndarray, int]:
     """Take away a line at 0 ppm where most signals have one (LCModel's reference peak)."""
+    at_zero = _stands_out(fids, 0.0, raw)
+    if np.mean(at_zero) < 0.7:
+        return fids, 0
     lines = [fit_singlet(fid, raw.dwell_time, raw.spectrometer_frequency, 0.0) for fid in fids]
     start = np.abs(fids[:, :8]).max(axis=1)
-    clear = [
+    clear: list[bool] = [
         line.misfit < 0.2 and abs(line.shift) < 0.05 and line.amplitude > 1e-3 * s
         for line, s in zip(lines, start, strict=True)
     ]
