@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,11 @@ def preprocess(svs: Path, water: Path | None, events: Path | None, output: Path,
     Example:
         snakemrs preprocess sub-01_svs.nii.gz --water sub-01_mrsref.nii.gz --output out/sub-01
     """
+    # The matrices are small: more threads only wait for each other (many times slower on a busy machine). To be set
+    # before numpy is imported.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
     from snakemrs.study.settings import load_settings
     from snakemrs.study.settings.spectra import SpectraSettings
 

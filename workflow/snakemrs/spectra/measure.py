@@ -78,9 +78,14 @@ class Scale:
         if search.score < DETECTED:
             return None
         fit = self.fit(fid, search.shift)
-        # Broad humps (macromolecules of a nulled scan) can look like three lines; singlets are narrow and all upright.
+        # Broad humps (macromolecules of a nulled scan) can look like three lines; singlets are narrow and upright, and
+        # NAA is most of what there is at its place.
         narrow = max(fit.line_width_naa, fit.line_width_cr) < TOO_BROAD * self.spectrometer_frequency
-        return fit if narrow and fit.heights["NAA"] > 0 and fit.heights["Cr"] > 0 else None
+        upright = fit.heights["NAA"] > 0 and fit.heights["Cr"] > 0
+        moved = shift_frequency(fid, -fit.shift, self.dwell_time)
+        around = (self.singlets["NAA"] - 0.15, self.singlets["NAA"] + 0.15)
+        top = highest(moved, self.dwell_time, self.spectrometer_frequency, around, "magnitude")
+        return fit if narrow and upright and fit.heights["NAA"] > 0.4 * top else None
 
 
 @dataclass(frozen=True)
