@@ -191,9 +191,9 @@ def test_an_unknown_participant_is_refused_with_the_nearest(plan: Path) -> None:
 
 
 def test_pages_are_small_and_quick(plan: Path) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # a busy machine makes no page slow
     html = page_of(plan)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert len(html.encode()) < 3_000_000
     assert len(group_of(plan).encode()) < 5_000_000
 

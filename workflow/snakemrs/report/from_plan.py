@@ -33,7 +33,24 @@ def changed(plan: Plan) -> tuple[Any, ...]:
     """Settings of the study that differ from their default."""
     from snakemrs.study.config import StudyConfig
 
-    return tuple(changed_settings(plan.settings, StudyConfig(name=plan.name).model_dump(mode="json")))
+    defaults = StudyConfig(name=plan.name).model_dump(mode="json")
+    # What the study is called and where its raw files lie is no setting of the analysis, and no reader's business.
+    choices = {key: value for key, value in plan.settings.items() if key not in ("name", "authors", "raw")}
+    return tuple(changed_settings(choices, defaults))
+
+
+def images_of(study: Path) -> dict[str, str]:
+    """Names of the container images that `snakemrs run --containers` linked to the study."""
+    import json
+
+    path = study / "work" / "images" / "images.json"
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return {str(family): Path(str(link)).name for family, link in sorted(content.items())}
 
 
 def spectrum_inputs(study: Path, spectrum: PlannedSpectrum) -> SpectrumInputs:
@@ -91,6 +108,7 @@ def participant_inputs(
         study_quality=study_quality,
         versions=versions(),
         command=command,
+        images=images_of(study),
     )
 
 
@@ -105,8 +123,15 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
         study=plan.name,
         versions=versions(),
         command=command,
+        images=images_of(study),
+        phases=_phases(plan),
         unblinded=(study / DERIVATIVES / "group" / "unblinded.json").exists(),
     )
+
+
+def _phases(plan: Plan) -> tuple[str, str]:
+    design = plan.settings.get("group", {}).get("design", {})
+    return str(design.get("baseline", "baseline")), str(design.get("active", "infusion"))
 
 
 def evidence_of(study: Path, plan: Plan) -> Evidence:

@@ -8,6 +8,7 @@ import numpy as np
 
 from snakemrs.report import words
 from snakemrs.report.inputs import Table
+from snakemrs.report.lights import rule_of
 from snakemrs.report.tables import Grid, badge, download
 
 MOST_ROWS = 400
@@ -45,7 +46,7 @@ def quality_grid(table: Table) -> Grid:
                 words.number(part.numbers("after")[0]),
                 "" if unit in ("n/a", "1") else unit,
                 badge(row.get("verdict", "n/a")),
-                "" if row.get("rule", "n/a") == "n/a" else row["rule"],
+                rule_of(row),
             ]
         )
     heads = ["Metric", "Before", "After", "Unit", "Verdict", "Rule"]

@@ -89,6 +89,14 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     if clinical is not None and clinical.rows:
         add("clinical", "Clinical scores", lambda: cohort.clinical_chart(clinical, "clinical"))
         content.grids["clinical"] = shortened(clinical, "Clinical scores")
+        frames = reader.table(folder / "frames.tsv")
+        if frames is not None and frames.rows:
+            outcome = f"{settings.numerator}_{settings.denominator}".lower()
+            add(
+                "association",
+                "Change of metabolite and of score",
+                lambda: cohort.association_chart(frames, clinical, "association", outcome, inputs.phases),
+            )
     content.statistics, content.statements = statistics(reader, folder / "statistics")
     if not content.statistics:
         content.not_done.append("Effects: there is no table of results")
@@ -118,6 +126,7 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         changed=inputs.changed,
         versions=list(inputs.versions.items()),
         command=inputs.command,
+        images=list(inputs.images.items()),
         unblinded=inputs.unblinded,
     )
 

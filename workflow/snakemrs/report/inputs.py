@@ -176,6 +176,8 @@ class ParticipantInputs:
         Program and version.
     command : str
         What was typed, for the provenance.
+    images : dict
+        Container images of the run, by tool family; empty without containers.
     """
 
     participant: str
@@ -187,6 +189,7 @@ class ParticipantInputs:
     study_quality: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,9 @@ class GroupInputs:
     study: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    phases: tuple[str, str] = ("baseline", "infusion")
+    """Names of the phases before and during the event."""
     unblinded: bool = False
 
 

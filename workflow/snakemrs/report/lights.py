@@ -12,6 +12,10 @@ from typing import Any
 
 from snakemrs.report.inputs import Table
 from snakemrs.report.words import metric, number, worst
+from snakemrs.study.resources import constants
+
+JUDGED_AS_FOUND = ("frequency_shift", "drift")
+"""Metrics that the stage spectra judges before correction."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,34 @@ def quality_light(subject: str, quality: Table | None, missing: str) -> Light:
     if bad:
         order = sorted(bad, key=lambda row: row["verdict"] != "fail")
         return Light(subject, overall, tuple(_reason(row) for row in order))
-    judged = [metric(row.get("metric", "")) for row in single if row.get("verdict") == "pass"]
+    judged = [row for row in single if row.get("verdict") == "pass"]
     if not judged:
         return Light(subject, "n/a", ("no limit applies to what was measured",))
-    return Light(subject, overall, (f"within the limits: {', '.join(judged)}",))
+    return Light(subject, overall, tuple(_within(row) for row in judged))
 
 
-def _reason(row: Mapping[str, str]) -> str:
+def rule_of(row: Mapping[str, str]) -> str:
+    """Give the rule that a row was judged by: the one it wrote, else the study's limits of that metric."""
+    written = row.get("rule", "n/a")
+    if written not in ("n/a", ""):
+        return written
+    limit = constants("quality")["limits"]["mean"].get(row.get("metric", ""))
+    if row.get("verdict") not in ("pass", "warn", "fail") or not isinstance(limit, Mapping):
+        return ""
+    sign = "<" if limit.get("sense") == "lower" else ">"
+    unit = "" if str(limit.get("unit")) == "1" else f" {limit.get('unit')}"
+    return f"warn {sign} {limit.get('warn')}{unit}, fail {sign} {limit.get('fail')}{unit}"
+
+
+def _within(row: Mapping[str, str]) -> str:
+    rule = rule_of(row)
+    return f"{_value(row)}" + (f" ({rule})" if rule else "")
+
+
+def _value(row: Mapping[str, str]) -> str:
     value = row.get("after") or row.get("value") or "n/a"
+    if row.get("metric") in JUDGED_AS_FOUND:
+        value = row.get("before", value)
     if value == "n/a":
         value = row.get("before", "n/a")
     try:
@@ -48,8 +72,12 @@ def _reason(row: Mapping[str, str]) -> str:
     except ValueError:
         shown = value
     unit = "" if row.get("unit", "n/a") in ("n/a", "", "1") else f" {row['unit']}"
-    rule = row.get("rule", "n/a")
-    return f"{metric(row.get('metric', ''))} {shown}{unit}" + (f" (rule: {rule})" if rule not in ("n/a", "") else "")
+    return f"{metric(row.get('metric', ''))} {shown}{unit}"
+
+
+def _reason(row: Mapping[str, str]) -> str:
+    rule = rule_of(row)
+    return _value(row) + (f" (rule: {rule})" if rule else "")
 
 
 def fit_light(fit: Mapping[str, Any] | None) -> Light:

@@ -68,6 +68,7 @@ def participant_page(inputs: ParticipantInputs, settings: ReportSettings) -> str
         raw=inputs.raw,
         versions=list(inputs.versions.items()),
         command=inputs.command,
+        images=list(inputs.images.items()),
     )
 
 
@@ -151,6 +152,13 @@ def _section(
                 settings.interval,
             ),
             "no frame has a known time and value",
+        )
+    frame_curves = read(spectrum.path("desc-frames_curves.tsv")) if frames is not None else None
+    if frame_curves is not None:
+        add(
+            "framespectra",
+            "Spectra of the frames",
+            lambda: spectrum_figures.frames_chart(frame_curves, f"{name}-framespectra", window),
         )
     if static is not None:
         add(

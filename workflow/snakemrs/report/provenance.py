@@ -47,10 +47,24 @@ def processing_steps(reader: Reader, spectrum: SpectrumInputs, fit: Mapping[str,
     ]
     if fit:
         basis = fit.get("basis")
-        text = basis.get("name") or basis.get("path") or "" if isinstance(basis, Mapping) else str(basis or "")
+        text = _basis(basis) if isinstance(basis, Mapping) else str(basis or "")
         program = f"{fit.get('program', 'SnakeMRS')} {fit.get('version', '')}".strip()
         steps.append(Step("Linear-combination fit", f"basis: {text}" if text else "", program))
     return steps
+
+
+def _basis(basis: Mapping[str, Any]) -> str:
+    """Say what the basis is: name or sequence, echo time, origin."""
+    source = basis.get("source")
+    origin = source.get("origin") if isinstance(source, Mapping) else source
+    echo_time = basis.get("echo_time")
+    parts = [
+        basis.get("name") or basis.get("path") or basis.get("sequence"),
+        f"TE {1e3 * echo_time:g} ms" if isinstance(echo_time, (int, float)) else None,
+        f"{len(basis['names'])} entries" if isinstance(basis.get("names"), list) else None,
+        origin,
+    ]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def changed_settings(settings: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[Changed]:

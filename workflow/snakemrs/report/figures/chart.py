@@ -270,7 +270,11 @@ def round_ticks(low: float, high: float, count: int = 6) -> list[tuple[float, st
         return []
     raw = span / max(count, 1)
     magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= raw * 0.999)
+    steps = [factor * magnitude for factor in (0.5, 1, 2, 5, 10)]
+    chosen = next(n for n, step in enumerate(steps) if step >= raw * 0.999)
+    if chosen and math.floor(high / steps[chosen] + 1e-9) - math.ceil(low / steps[chosen] - 1e-9) < 1:
+        chosen -= 1  # one tick tells no scale
+    step = steps[chosen]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)

@@ -295,3 +295,66 @@ def clinical_chart(table: Table, name: str) -> Chart | None:
         caption=f"{'; '.join(captions)}. Thick: mean; thin: each.",
         zoomable=False,
     )
+
+
+def association_chart(frames: Table, clinical: Table, name: str, outcome: str, phases: tuple[str, str]) -> Chart | None:
+    """Draw the change of the outcome in a session against the clinical change of that session, by masked condition.
+
+    Parameters
+    ----------
+    frames : Table
+        ``group/frames.tsv``: ``participant session phase condition`` and the outcomes.
+    clinical : Table
+        ``group/clinical.tsv``: ``participant session instrument visit change``.
+    outcome : str
+        Column of `frames`, such as ``glx_tnaa``.
+    phases : (str, str)
+        Names of the phases before and during the event.
+    """
+    if outcome not in frames.columns or "phase" not in frames.columns or "change" not in clinical.columns:
+        return None
+    means: dict[tuple[str, str], dict[str, list[float]]] = {}
+    condition: dict[tuple[str, str], str] = {}
+    for row, value in zip(frames.rows, frames.numbers(outcome), strict=True):
+        unit = (row["participant"], row["session"])
+        if np.isfinite(value) and row.get("verdict") != "fail":
+            means.setdefault(unit, {}).setdefault(row["phase"], []).append(value)
+        condition[unit] = row.get("condition", "n/a")
+    first = clinical.rows[0].get("instrument", "")
+    scores = {
+        (row["participant"], row["session"]): change
+        for row, change in zip(clinical.rows, clinical.numbers("change"), strict=True)
+        if np.isfinite(change) and row.get("instrument", "") == first
+    }
+    points = [
+        (unit, 100 * (float(np.mean(part[phases[1]])) / float(np.mean(part[phases[0]])) - 1), scores[unit])
+        for unit, part in sorted(means.items())
+        if phases[0] in part and phases[1] in part and unit in scores
+    ]
+    if len(points) < 3:
+        return None
+    x, y = np.array([p[1] for p in points]), np.array([p[2] for p in points])
+    panel = Panel(Axis(*limits([y], include=[0.0]), f"change of {first} (points)"), height=300, lines=[0.0])
+    captions = []
+    for k, each in enumerate(sorted({condition[p[0]] for p in points})):
+        mine = np.array([condition[p[0]] == each for p in points])
+        titles = [
+            f"sub-{p[0][0]} ses-{p[0][1]}: {number(p[1])} %, {number(p[2])}" for p in points if condition[p[0]] == each
+        ]
+        label = each if each != "n/a" else "sessions"
+        panel.series.append(
+            Series(
+                "dots",
+                x[mine],
+                y[mine],
+                name=label,
+                colour=COLOURS[k % len(COLOURS)],
+                style="ring" if k else "",
+                titles=titles,
+            )
+        )
+        captions.append(f"{label}: n = {int(mine.sum())} sessions")
+    low, high = limits([x], include=[0.0])
+    axis = Axis(low, high, f"change of {outcome.replace('_', '/', 1)}, {phases[1]} against {phases[0]} (%)")
+    caption = f"{'; '.join(captions)}. A dot a session; last visit with a change. The test is in the table of effects."
+    return Chart(name, "Change of metabolite and of score", axis, [panel], caption=caption)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snakemrs.report.figures.chart import Axis, Chart, Panel, Series
-from snakemrs.report.inputs import Table
+from snakemrs.report.inputs import Table, number
 
 # Order in which the metabolites are stacked: the large ones first, as spectroscopists look for them.
 ORDER = (
@@ -102,7 +102,7 @@ def spectrum_chart(curves: Table, name: str, window: tuple[float, float], frame:
     macromolecules = [n for n in basis_names(columns) if n.upper().startswith("MM")]
     if macromolecules:
         total = sum(columns[f"fit_{n}"] for n in macromolecules)
-        main.series.append(Series("line", ppm, total, name="macromolecules", colour="c3", style="dashed", hidden=True))
+        main.series.append(Series("line", ppm, total, name="macromolecules", colour="c3", style="thin"))
     panels = [main]
     stacked = _stack(columns, ppm, scale)
     if stacked is not None:
@@ -147,3 +147,44 @@ def _stack(columns: dict[str, np.ndarray], ppm: np.ndarray, scale: float) -> Pan
         panel.labels.append((float(ppm.max()), -row + 0.05, f"{name} {note}".strip()))
     panel.axis = Axis(-len(names) + 0.2, 2.6, "basis functions")
     return panel
+
+
+MOST_FRAMES = 24
+
+
+def frames_chart(curves: Table, name: str, window: tuple[float, float]) -> Chart | None:
+    """Draw the spectra of all frames with their fits, the first on top."""
+    frames = frames_of(curves)
+    if len(frames) < 2:
+        return None
+    step = -(-len(frames) // MOST_FRAMES)
+    shown = frames[::step]
+    needed = ("ppm", "data_re", "fit_re")
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for row in curves.rows:
+        rows.setdefault(row.get("frame", "n/a"), []).append(tuple(number(row.get(c, "n/a")) for c in needed))
+    spectra = [np.array(rows[frame], float) for frame in shown]
+    spectra = [s[(s[:, 0] >= window[0]) & (s[:, 0] <= window[1])] for s in spectra]
+    heights = [float(np.nanmax(s[:, 2]) - np.nanmin(s[:, 2])) for s in spectra if np.isfinite(s[:, 2]).any()]
+    scale = max(heights, default=0.0)
+    if not scale > 0:
+        return None
+    panel = Panel(Axis(0, 1), height=60 + 56 * len(shown), show_ticks=False, zoom_y=False)
+    top = 0.0
+    for n, (frame, spectrum) in enumerate(zip(shown, spectra, strict=True)):
+        offset = -0.45 * n
+        base = float(np.nanmedian(spectrum[:, 2])) / scale
+        panel.series.append(
+            Series("line", spectrum[:, 0], spectrum[:, 1] / scale - base + offset, "", "data", style="thin")
+        )
+        panel.series.append(
+            Series("line", spectrum[:, 0], spectrum[:, 2] / scale - base + offset, "", "fit", "c6", "thin")
+        )
+        panel.labels.append((float(spectrum[:, 0].max()), offset + 0.02, frame))
+        top = max(top, float(np.nanmax(spectrum[:, 1])) / scale - base + offset)
+    low = -0.45 * (len(shown) - 1) - 0.25
+    panel.axis = Axis(low, top + 0.05, "frame")
+    every = f", every {step}th shown" if step > 1 else ""
+    axis = Axis(window[0], window[1], "chemical shift (ppm)", falling=True)
+    caption = f"n = {len(frames)} frames{every}, the first on top, all on one scale; real part, fit with baseline."
+    return Chart(name, "Spectra of the frames", axis, [panel], caption=caption)

@@ -20,7 +20,9 @@
 
   function ticks(low, high, count) {
     var raw = (high - low) / Math.max(count, 1), size = Math.pow(10, Math.floor(Math.log10(raw)));
-    var step = [1, 2, 5, 10].map(function (f) { return f * size; }).find(function (s) { return s >= raw * 0.999; });
+    var steps = [0.5, 1, 2, 5, 10].map(function (f) { return f * size; }), at = steps.findIndex(function (s) { return s >= raw * 0.999; });
+    if (at && Math.floor(high / steps[at] + 1e-9) - Math.ceil(low / steps[at] - 1e-9) < 1) at -= 1;
+    var step = steps[at];
     var decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), found = [];
     for (var n = Math.ceil(low / step - 1e-9); n <= Math.floor(high / step + 1e-9); n++) {
       var text = (n * step).toFixed(decimals);
