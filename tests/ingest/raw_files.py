@@ -97,8 +97,21 @@ def write_rda(folder: Path, data: np.ndarray, **changes: object) -> Path:
     return path
 
 
-def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str = "Set", end: bool = True) -> Path:
-    """Siemens VB; shape of `data` (transients, coils, points)."""
+def write_twix(
+    folder: Path,
+    data: np.ndarray,
+    name: str = "meas",
+    counter: str = "Set",
+    end: bool = True,
+    software: str = "syngo MR B17",
+    reference: np.ndarray | None = None,
+) -> Path:
+    """Siemens twix, VB by default; shape of `data` (transients, coils, points).
+
+    With software of VD, VE or XA the file has a table of two measurements (noise, then the scan) and their line
+    headers; `reference` (XA only) goes into the first of two phases, as water references of product sequences do.
+    """
+    vb = "B1" in software
     folder.mkdir(parents=True, exist_ok=True)
 
     def params(**values: object) -> str:
@@ -115,7 +128,8 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
     ascconv = "\n".join(
         [
             "### ASCCONV BEGIN ###",
-            f"sRXSPEC.alDwellTime[0] = {dwell}", f"alTE[0] = {int(TE * 1e6)}", f"alTR[0] = {int(TR * 1e6)}",
+            f"sRXSPEC.alDwellTime[0] = {dwell}", "adFlipAngleDegree[0] = 90",
+            f"alTE[0] = {int(TE * 1e6)}", f"alTR[0] = {int(TR * 1e6)}",
             'sTXSPEC.asNucleusInfo[0].tNucleus = ""1H""',
             f"sTXSPEC.asNucleusInfo[0].lFrequency = {int(FREQUENCY * 1e6)}",
             "sSpecPara.sVoI.sNormal.dTra = 1.0", f"sSpecPara.sVoI.dThickness = {SIZE[2]}",
@@ -127,13 +141,14 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
     meas = params(
         Frequency=float(FREQUENCY * 1e6), ResonantNucleus="1H", TR=float(TR * 1e6), FlipAngle=90.0,
         tSequenceString="svs_se", tSequenceFileName="%SiemensSeq%\\svs_se", PatientPosition="HFS", PatientName=NAME,
-        PatientBirthDay=BIRTH, PatientSex=1, flUsedPatientWeight=61.0, tICEProgramName="x", lFinalMatrixSizePhase=1,
+        PatientBirthDay=BIRTH, PatientSex=1, tPatientPosition="HFS",
+        tPatientName=NAME, flUsedPatientWeight=61.0, tICEProgramName="x", lFinalMatrixSizePhase=1,
         lFinalMatrixSizeRead=1, lFinalMatrixSizeSlice=1, lVectorSize=data.shape[-1],
     )  # fmt: skip
     dicom = params(
         Manufacturer="SIEMENS", ManufacturersModelName="TrioTim", DeviceSerialNumber="35023",
-        SoftwareVersions="syngo MR B17", InstitutionName="Hospital", InstitutionAddress=ADDRESS,
-        tProtocolName="svs_se_30",
+        SoftwareVersions=software, InstitutionName="Hospital", InstitutionAddress=ADDRESS,
+        tProtocolName="svs_se_30", lFrequency=int(FREQUENCY * 1e6),
     )  # fmt: skip
     buffers = {
         "Config": params(SequenceFileName="%SiemensSeq%\\svs_se"), "Dicom": dicom, "Meas": meas,
@@ -143,23 +158,59 @@ def write_twix(folder: Path, data: np.ndarray, name: str = "meas", counter: str 
     length = max(10240, len(body) + 8 + 32)
     head = struct.pack("<II", length, len(buffers)) + body
     chunks = [head.ljust(length, b"\0")]
-    position = {"Lin": 0, "Ave": 1, "Rep": 6, "Set": 7}[counter]
-    transients, coils, points = data.shape
-    for n in range(transients):
-        for coil in range(coils):
+    blocks = [(data, 1)] if reference is None else [(reference, 0), (data, 1)]
+    count = 0
+    for block, phase in blocks:
+        for n, transient in enumerate(block):
             counters = [0] * 14
-            counters[position] = n
-            mask = (1 << 3) | ((1 << 29) if n == transients - 1 else 0)
-            mdh = struct.pack("<IIIIIQ", 128 + 8 * points, 1, n + 1, 1000 + n * int(TR / 2.5e-3), 0, mask)
-            mdh += struct.pack("<HH14H", points, coils, *counters) + bytes(4) + struct.pack("<HH", points // 2, 0)
-            mdh = mdh.ljust(128, b"\0")
-            mdh = mdh[:124] + struct.pack("<HH", coil, 0)
-            chunks.append(mdh + data[n, coil].conj().astype("<c8").tobytes())
+            counters[_COUNTER[counter]] = n
+            counters[_COUNTER["Phs"]] = phase if reference is not None else 0
+            last = phase == 1 and n == len(block) - 1
+            chunks.append(_lines(transient, counters, count, last, vb))
+            count += 1
     if end:
-        chunks.append(struct.pack("<IIIIIQ", 128 + 16, 1, transients + 1, 0, 0, 1).ljust(128, b"\0") + bytes(16 * 8))
+        chunks.append(_lines(None, [0] * 14, count, True, vb))
+    content = b"".join(chunks)
+    if not vb:
+        # A table of two measurements: an adjustment of the noise, then the scan.
+        noise = chunks[0] + _lines(data[0], [0] * 14, 0, True, vb, 1 << 25) + _lines(None, [0] * 14, 1, True, vb)
+        first, entries = 10240, []
+        for number, part in enumerate((noise, content)):
+            entries.append(
+                struct.pack("<IIQQ", number, number, first, len(part)) + NAME.encode().ljust(64, b"\0") + bytes(64)
+            )
+            first += len(part) + -len(part) % 512
+        table = (struct.pack("<II", 0, 2) + b"".join(entries)).ljust(10240, b"\0")
+        content = table + noise + bytes(-len(noise) % 512) + content
     path = folder / f"{name}.dat"
-    path.write_bytes(b"".join(chunks))
+    path.write_bytes(content)
     return path
+
+
+_COUNTER = {"Lin": 0, "Ave": 1, "Phs": 5, "Rep": 6, "Set": 7}
+
+
+def _lines(
+    transient: np.ndarray | None, counters: list[int], number: int, last: bool, vb: bool, kind: int = 1 << 3
+) -> bytes:
+    """The scan line of a transient (coils, points), or the end mark."""
+    coils, points = (1, 8) if transient is None else transient.shape
+    samples = np.zeros((1, 8)) if transient is None else transient.conj()
+    mask = 1 if transient is None else kind | ((1 << 29) if last else 0)
+    ticks = 1000 + number * int(TR / 2.5e-3)
+    result = b""
+    if vb:
+        for coil in range(coils):
+            mdh = struct.pack("<IIIIIQ", 128 + 8 * points, 1, number + 1, ticks, 0, mask)
+            mdh += struct.pack("<HH14H", points, coils, *counters) + bytes(4) + struct.pack("<HH", points // 2, 0)
+            result += mdh.ljust(124, b"\0") + struct.pack("<HH", coil, 0) + samples[coil].astype("<c8").tobytes()
+        return result
+    mdh = struct.pack("<IIIII", 192 + coils * (32 + 8 * points), 1, number + 1, ticks, 0) + bytes(20)
+    mdh += struct.pack("<QHH14H", mask, points, coils, *counters) + bytes(4) + struct.pack("<HH", points // 2, 0)
+    result = mdh.ljust(192, b"\0")
+    for coil in range(coils):
+        result += bytes(24) + struct.pack("<HHI", coil, 0, 0) + samples[coil].astype("<c8").tobytes()
+    return result
 
 
 def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision: float = 26.002) -> Path:

@@ -33,6 +33,13 @@ VENDORS: dict[str, tuple[Callable[[Path], Path], np.ndarray, np.ndarray | None]]
     "Siemens RDA": (lambda d: raw.write_rda(d, raw.signal()), raw.signal()[:, None], None),
     "Siemens twix": (lambda d: raw.write_twix(d, MANY), MANY, None),
     "Siemens twix with averages": (lambda d: raw.write_twix(d, MANY, counter="Ave"), MANY, None),
+    "Siemens twix VE": (lambda d: raw.write_twix(d, MANY, counter="Ave", software="syngo MR E11"), MANY, None),
+    "Siemens twix XA": (lambda d: raw.write_twix(d, MANY, counter="Ave", software="syngo MR XA30"), MANY, None),
+    "Siemens twix XA with water": (
+        lambda d: raw.write_twix(d, MANY, counter="Ave", software="syngo MR XA30", reference=WATER[:1]),
+        MANY,
+        WATER[:1],
+    ),
     "GE P-file": (lambda d: raw.write_ge(d, MANY, WATER), MANY, WATER),
 }
 
