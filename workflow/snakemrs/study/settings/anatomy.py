@@ -32,8 +32,8 @@ class AnatomySettings(Settings):
     smoothing: float = Field(default=0.1, ge=0.0, le=1.0)
     """Weight of the Markov random field in ``atropos``."""
     partial_volume: bool = True
-    """Whether ``atropos`` and ``hmrf`` give shares of tissue from the intensities on the rims between tissues, instead of
-    the probabilities of the classes."""
+    """Whether ``atropos`` and ``hmrf`` give shares of tissue, from the intensities on the rims between tissues, instead
+    of probabilities of classes."""
     threads: int = Field(default=2, ge=1, le=16)
     """Threads of ANTs. Another number may change the last digits of the maps."""
     seed: int = 1
