@@ -77,6 +77,7 @@ class Protocol(BaseModel):
     frame_duration: float
     coils: int
     water_transients: int
+    t1w_spacing_mm: float
     voxel_size_mm: tuple[float, float, float]
     voxel_centre_mni_mm: tuple[float, float, float]
     voxel_tilt_degrees: float

@@ -53,7 +53,7 @@ def write_study(
     sessions: int,
     seed: int,
     transients: int | None = None,
-    t1w_spacing: float = 1.0,
+    t1w_spacing: float | None = None,
     say: Say = lambda text: None,
 ) -> None:
     """Write a virtual study.
@@ -71,8 +71,8 @@ def write_study(
         The same seed gives the same bytes.
     transients : int, optional
         Of a session, see `load_protocol`; the time constant of the rise of Glx shrinks with the session.
-    t1w_spacing : float
-        Of the voxels of the T1w images, mm.
+    t1w_spacing : float, optional
+        Of the voxels of the T1w images, mm; that of the protocol where not given.
     say : callable
         Called with a line of progress.
 
@@ -94,7 +94,7 @@ def write_study(
     done: list[true_tables.SessionTruth] = []
     for index, person in enumerate(cohort.people):
         head = draw_head(np.random.default_rng([seed, _HEAD, index]))
-        anatomy = draw_anatomy(head, t1w_spacing)
+        anatomy = draw_anatomy(head, t1w_spacing or protocol.t1w_spacing_mm)
         personal = draw_personal(np.random.default_rng([seed, _PERSONAL, index]), person.sex, person.age)
         factors = draw_factors(chosen, np.random.default_rng([seed, _LEVELS, index]))
         for visit in person.visits:
