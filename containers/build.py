@@ -144,6 +144,13 @@ def ordinary_user() -> str | None:
     return USER
 
 
+def compression() -> list[str]:
+    """Options of a compression that is several times as fast as the default, where this Apptainer can choose it."""
+    listed = subprocess.run(["apptainer", "build", "--help"], capture_output=True, text=True, check=True).stdout
+    wanted = ["--mksquashfs-args", "-comp zstd -Xcompression-level 3"]
+    return wanted if "--mksquashfs-args" in listed else []
+
+
 def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), archive: Path | None = None) -> Path:
     """Build one image; give the file, named for its digest."""
     user = ordinary_user()
@@ -159,7 +166,7 @@ def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), arch
         shutil.copy(base, place / "from.sif")
         (place / "tmp").mkdir()
         arguments = ["--build-arg", "BASE=from.sif", *extra]
-        command: list[str | Path] = ["apptainer", "build", *arguments, "new.sif", f"{family}.def"]
+        command: list[str | Path] = ["apptainer", "build", *compression(), *arguments, "new.sif", f"{family}.def"]
         settings = [f"APPTAINER_TMPDIR={place / 'tmp'}", f"APPTAINER_CACHEDIR={place / 'tmp'}"]
         if user is not None:
             entry = pwd.getpwnam(user)

@@ -4,10 +4,12 @@
 #   tests/cluster/setup.sh up FOLDER     install what is missing, start munged, slurmctld and slurmd; prints SLURM_CONF
 #   tests/cluster/setup.sh down FOLDER   stop them; FOLDER may then be removed
 #
-# Everything lies in FOLDER: the configuration, munge's key and socket, state and logs. A Slurm that the machine has is
-# left alone. Whoever talks to this one sets SLURM_CONF as printed.
+# Everything lies in FOLDER: the configuration, munge's key and socket, state and logs. Only a link to the configuration
+# stands outside, at /etc/slurm/slurm.conf: Snakemake's job steps are started without SLURM_CONF. A machine that has a
+# Slurm of its own is refused (exit code 4).
 set -euo pipefail
 action=${1:?up or down} folder=${2:?a folder}
+link=/etc/slurm/slurm.conf
 
 stop() {
   for name in slurmd slurmctld munged; do
@@ -28,6 +30,7 @@ if [[ $action == down ]]; then
     sleep 1
   fi
   stop
+  [[ ! -L $link || $(readlink "$link") != "$folder/slurm.conf" ]] || rm "$link"
   exit 0
 fi
 [[ $action == up ]] || { echo "setup.sh: up or down, not $action" >&2; exit 2; }
@@ -44,6 +47,10 @@ if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
   rm -f /usr/sbin/policy-rc.d.snakemrs
 fi
 
+if [[ -e $link && $(readlink "$link") != "$folder/slurm.conf" ]]; then
+  echo "setup.sh: $link is there already: this machine has a Slurm of its own" >&2
+  exit 4
+fi
 mkdir -p "$folder"/{state,spool,munge}
 chmod 755 "$folder"
 chmod 711 "$folder/munge"
@@ -84,6 +91,8 @@ KillWait=5
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=24000 State=UNKNOWN
 PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
+mkdir -p /etc/slurm
+ln -sfn "$folder/slurm.conf" "$link"
 export SLURM_CONF=$folder/slurm.conf
 slurmctld -f "$SLURM_CONF" >"$folder/slurmctld.out" 2>&1
 slurmd -f "$SLURM_CONF" >"$folder/slurmd.out" 2>&1
