@@ -37,8 +37,8 @@ def demo(context: click.Context, folder: Path, participants: int, cores: int, se
             raise RequestError("the folder is not empty and holds no study", file=study, remedy="name another folder")
         click.echo(f"A virtual scanner writes {participants} participants × 2 sessions to {study}")
         context.invoke(simulate, study=study, participants=participants, seed=seed)
-    with exclusive(study):
-        status = run_study(study, cores, "local")
+    with exclusive(study) as lock:
+        status = run_study(study, cores, "local", lock=lock)
     click.echo(f"Demo finished in {(time.time() - started) / 60:.1f} min.")
     click.echo(f"Open {study / DERIVATIVES / 'index.html'}")
     raise SystemExit(status)

@@ -12,8 +12,11 @@ from snakemrs.errors import RequestError
 
 
 @contextmanager
-def exclusive(study: Path) -> Iterator[None]:
-    """Hold the study's lock; a second run is told who holds it. The lock goes with the process, however it ends."""
+def exclusive(study: Path) -> Iterator[int]:
+    """Hold the study's lock; a second run is told who holds it.
+
+    Gives the lock's file descriptor. The lock goes with the processes that have it, however they end.
+    """
     path = study / "work" / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as stream:
@@ -30,4 +33,4 @@ def exclusive(study: Path) -> Iterator[None]:
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
-        yield
+        yield stream.fileno()

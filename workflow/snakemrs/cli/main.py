@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -83,6 +84,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a foreseen error is printed without traceback."""
     os.environ.setdefault("NO_ET", "1")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption
     try:
         cli(standalone_mode=False)
     except SnakeMRSError as error:

@@ -1,8 +1,8 @@
 """How each output was made, kept beside the derivatives, so that a lost ``.snakemake`` folder loses nothing.
 
-Snakemake records inputs and parameters of every output under ``.snakemake/metadata``. Without that record it would take
-any file that exists as up to date. The records are kept a second time in ``derivatives/snakemrs/.provenance`` (links, no
-copies) and put back when the folder is gone: what is up to date is adopted, what is not is made again.
+Snakemake records inputs and parameters of every output under ``.snakemake/metadata``. Without that record it would
+take any file that exists as up to date. The records are kept a second time in ``derivatives/snakemrs/.provenance``
+(links, no copies) and put back when the folder is gone: what is up to date is adopted, what is not is made again.
 """
 
 from __future__ import annotations

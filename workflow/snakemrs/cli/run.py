@@ -54,8 +54,8 @@ def run(
         snakemrs run STUDY --profile slurm -- --retries 1
     """
     folder = study_folder(study)
-    with exclusive(folder):
-        status = run_study(folder, cores, profile, labels, list(snakemake_options), as_json)
+    with exclusive(folder) as lock:
+        status = run_study(folder, cores, profile, labels, list(snakemake_options), as_json, lock)
     raise SystemExit(status)
 
 
@@ -66,6 +66,7 @@ def run_study(
     labels: tuple[str, ...] = (),
     options: list[str] | None = None,
     as_json: bool = False,
+    lock: int | None = None,
 ) -> int:
     """Plan and run a study; give the exit code.
 
@@ -80,12 +81,12 @@ def run_study(
         click.echo(describe(problem), err=True)
     wanted = targets(plan, labels)
     started = time.time()
-    record = _pass(study, plan, cores, profile, wanted, options or [])
+    record = _pass(study, plan, cores, profile, wanted, options or [], lock)
     failures = failures_of(record.failed, plan, study)
     if failures:
         plan.failed = failures
         plan.save(study)
-        again = _pass(study, plan, cores, profile, wanted, options or [])
+        again = _pass(study, plan, cores, profile, wanted, options or [], lock)
         failures += [f for f in failures_of(again.failed, plan, study) if f not in failures]
         record.jobs.update({10_000_000 + n: job for n, job in again.jobs.items()})
     ran = sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
@@ -106,7 +107,15 @@ def run_study(
     return EXIT_SOME_FAILED if failures or refused else EXIT_DONE
 
 
-def _pass(study: Path, plan: Plan, cores: int | None, profile: str, wanted: list[str], options: list[str]) -> Record:
+def _pass(
+    study: Path,
+    plan: Plan,
+    cores: int | None,
+    profile: str,
+    wanted: list[str],
+    options: list[str],
+    lock: int | None,
+) -> Record:
     """One run of Snakemake with its view."""
     stamp = time.strftime("%Y%m%dT%H%M%S")
     events = study / "work" / "events" / f"{stamp}-{os.getpid()}.jsonl"
@@ -126,7 +135,7 @@ def _pass(study: Path, plan: Plan, cores: int | None, profile: str, wanted: list
                 kept = time.monotonic()
 
         try:
-            status, record = follow(command, environment(events, plan.created, code), events, output, on_change)
+            status, record = follow(command, environment(events, plan.created, code), events, output, on_change, lock)
         finally:
             keep(study)
     if status != 0 and not record.failed:

@@ -167,8 +167,11 @@ def follow(
     events: Path,
     output: Path,
     on_change: Callable[[Record], None] = lambda record: None,
+    lock: int | None = None,
 ) -> tuple[int, Record]:
     """Run Snakemake; give its exit status and what it said. Interruption is passed on and waited for.
+
+    Snakemake stays in the process group of the command, so that Ctrl-C or a kill of the group reaches both.
 
     Parameters
     ----------
@@ -180,6 +183,9 @@ def follow(
         Where Snakemake's own words go.
     on_change : callable
         Called with the record after each batch of events, and about once a second.
+    lock : int, optional
+        File descriptor of the study's lock: Snakemake holds it too, so that a study stays locked while a Snakemake
+        works on it whose command was killed.
     """
     events.parent.mkdir(parents=True, exist_ok=True)
     events.write_text("", encoding="utf-8")
@@ -187,7 +193,12 @@ def follow(
     record = Record()
     with output.open("ab") as sink:
         process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            pass_fds=() if lock is None else (lock,),
         )
         try:
             for event in _tail(events, process):
@@ -195,21 +206,26 @@ def follow(
                     record.take(event)
                 else:
                     on_change(record)
-        except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
         except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
+            _stop(process)
             raise
     status = process.wait()
     if status != 0:
         record.lose_running(status)
     on_change(record)
     return status, record
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake: it has a moment to end by itself (Ctrl-C reached it too), then it is asked, then made to."""
+    for ask, seconds in ((None, 3), (signal.SIGINT, 30), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        if ask is not None:
+            process.send_signal(ask)
+        try:
+            process.wait(timeout=seconds)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _tail(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:

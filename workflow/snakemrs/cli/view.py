@@ -31,7 +31,9 @@ class PlainView:
             if job.rule in STAGE_OF_RULE and job.state in ("done", "failed") and self._said.get(jobid) != job.state:
                 self._said[jobid] = job.state
                 count = f"[{len(self._said)}/{total}]" if total else ""
-                click.echo(f"{count} {job.stage} {job.name}: {job.state} ({job.finished - job.started:.1f} s)", err=True)
+                click.echo(
+                    f"{count} {job.stage} {job.name}: {job.state} ({job.finished - job.started:.1f} s)", err=True
+                )
 
 
 class LiveView:

@@ -1,0 +1,89 @@
+"""A run that is killed is finished by the next one, with the same bytes as an undisturbed run.
+
+SNAKEMRS_KILLS sets how many random moments are tried (default 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import SNAKEMRS, snakemrs
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+KILLS = int(os.environ.get("SNAKEMRS_KILLS", "3"))
+
+
+@pytest.fixture(scope="module")
+def small(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One participant, two sessions, no T1w."""
+    study = tmp_path_factory.mktemp("small") / "study"
+    shutil.copytree(scanner_files, study)
+    for name in ("scans.tsv", "participants.tsv", "sessions.tsv", "phenotype/madrs.tsv"):
+        path = study / name
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines[1:] if line.startswith("sub-01") and "\tT1w\t" not in line]
+        path.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+    return study
+
+
+def results(study: Path) -> dict[str, str]:
+    """Hash of every result by its path."""
+    return {
+        str(path.relative_to(study)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for top in ("bids", "derivatives")
+        for path in sorted((study / top).rglob("*"))
+        if path.is_file() and ".provenance" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
+    study = tmp_path_factory.mktemp("undisturbed") / "study"
+    shutil.copytree(small, study)
+    started = time.monotonic()
+    outcome = snakemrs("run", study, "--cores", "2")
+    assert outcome.code == 0, outcome.out + outcome.err
+    return results(study), time.monotonic() - started
+
+
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_a_killed_run_is_finished_by_the_next(
+    small: Path, undisturbed: tuple[dict[str, str], float], tmp_path: Path, moment: int
+) -> None:
+    expected, seconds = undisturbed
+    study = tmp_path / "study"
+    shutil.copytree(small, study)
+    process = subprocess.Popen(
+        [*SNAKEMRS, "run", str(study), "--cores", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(seconds * random.Random(moment).uniform(0.1, 0.9))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    outcome = snakemrs("run", study, "--cores", "2")
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert results(study) == expected
+
+
+def test_an_interrupted_run_leaves_with_130_and_no_process(small: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(small, study)
+    process = subprocess.Popen([*SNAKEMRS, "run", str(study), "--cores", "2"], start_new_session=True)
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert not [p for p in (study / "work").rglob(".writing-*") if p.is_file()]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
