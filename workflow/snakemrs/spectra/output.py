@@ -245,18 +245,16 @@ def frame_rows(
     return rows
 
 
-def water_trace_rows(done: Corrected, svs: NiftiMrs, water: NiftiMrs) -> list[Row]:
-    """Make the rows of the table of water over time."""
+def water_trace_rows(done: Corrected, water: NiftiMrs, interleaved: bool) -> list[Row]:
+    """Make the rows of the table of water over time; `interleaved`: its frames lie between the transients."""
     trace = done.water_trace
     if trace is None:
         return []
     count = len(trace.amplitude)
     times, _, _ = timing.onsets(water, count)
-    own, other = timing.recorded_times(water, count), timing.recorded_times(svs, len(done.fids))
-    # On one clock, and in between the transients of the spectrum: then water was interleaved.
-    interleaved = own is not None and other is not None and bool(own[-1] > other[0] and own[0] < other[-1])
-    if interleaved and own is not None and other is not None:
-        times = own - other[0]
+    if interleaved and timing.recorded_times(water, count) is None:
+        # Spread evenly over the transients that they were acquired between.
+        times = np.arange(count) * done.spacing * len(done.fids) / count
     return [
         {
             "frame": k,
@@ -304,7 +302,7 @@ def write_result(
     # Of an image that was averaged on the scanner without saying of how many, the number stays unknown.
     known = {} if count == 1 and total is None else {"NumberOfTransients": used * done.averages}
     mean = svs.with_signal(done.mean, **known)
-    water_rows = [] if water is None else water_trace_rows(done, svs, water)
+    water_rows = [] if water is None else water_trace_rows(done, water, settings.water_interleaved)
     # Frames and tables are written for a single transient too: every spectrum has the same files.
     kind, frames = make_frames(done, events, settings)
     signals = frame_signals(done, frames)

@@ -50,6 +50,10 @@ class SpectraSettings(Settings):
     water_elsewhere: Literal["refuse", "no-correction"] = "refuse"
     """Water reference of another position or size: refused, or kept without eddy-current correction by it."""
 
+    water_interleaved: bool = False
+    """Whether the frames of the water reference were acquired between the transients, over the same time: then the line
+    width of water is told for each frame of the spectrum."""
+
     remove_water: bool = True
     """Whether residual water is removed (HLSVD)."""
     water_range: tuple[float, float] = (4.25, 5.05)

@@ -1,0 +1,174 @@
+"""`snakemrs preprocess` writes what docs/reference/files.md promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from snakemrs.errors import DataError, RequestError
+from snakemrs.io.nifti_mrs import read, write
+from snakemrs.io.tables import read_table
+from snakemrs.spectra.command import preprocess
+from spectra_scan import Scan, make_image
+from spectra_signals import Sampling, brain
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(preprocess, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def folder(scan: Scan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files, and what the command made of them with an infusion from 40 s to 70 s."""
+    where = tmp_path_factory.mktemp("mrs")
+    write(scan.svs, where / "raw_svs.nii.gz")
+    write(scan.water, where / "raw_mrsref.nii.gz")
+    (where / "events.tsv").write_text("onset\tduration\ttrial_type\n40\t30\tinfusion\n")
+    result = run(
+        where / "raw_svs.nii.gz",
+        *("--water", where / "raw_mrsref.nii.gz", "--events", where / "events.tsv"),
+        *("--output", where / "out" / "sub-01_acq-press", "--settings", '{"frame_transients": 8}'),
+    )
+    assert result.exit_code == 0
+    return where
+
+
+def test_all_files_are_there_and_no_others(folder: Path) -> None:
+    names = {path.name.removeprefix("sub-01_acq-press_desc-") for path in (folder / "out").iterdir()}
+    tables = {"preproc", "frames", "transients", "water"}
+    expected = {"preproc_svs.nii.gz", "frames_svs.nii.gz", "transients_svs.nii.gz", "preproc_mrsref.nii.gz"}
+    expected |= {f"{name}_quality.{ending}" for name in tables for ending in ("tsv", "json")}
+    assert names == expected
+
+
+def test_the_mean_is_one_spectrum_that_says_how_it_was_made(folder: Path) -> None:
+    image = read(folder / "out" / "sub-01_acq-press_desc-preproc_svs.nii.gz")
+    assert image.data.shape == (1, 1, 1, 2048)
+    assert image.header["NumberOfTransients"] == 48
+    methods = [step["Method"] for step in image.header["ProcessingApplied"]]
+    assert methods[0] == "Eddy current correction"
+    assert methods[-1] == "Residual water removal"
+
+
+def test_frames_stay_within_the_phases_of_the_experiment(folder: Path) -> None:
+    rows = read_table(folder / "out" / "sub-01_acq-press_desc-frames_quality.tsv")
+    assert [(row["phase"], row["transients"]) for row in rows] == [
+        ("baseline", "8"),
+        ("baseline", "8"),
+        ("baseline", "4"),
+        ("infusion", "8"),
+        ("infusion", "7"),
+        ("after", "8"),
+        ("after", "5"),
+    ]
+    assert [float(row["onset"]) for row in rows] == [0, 16, 32, 40, 56, 70, 86]
+    image = read(folder / "out" / "sub-01_acq-press_desc-frames_svs.nii.gz")
+    assert image.dim_tags == ("DIM_DYN",)
+    assert image.data.shape[4] == len(rows)
+    assert image.header["dim_5_header"]["FrameOnset"]["Value"] == [0, 16, 32, 40, 56, 70, 86]
+
+
+def test_the_weighted_mean_of_frames_is_the_mean(folder: Path) -> None:
+    rows = read_table(folder / "out" / "sub-01_acq-press_desc-frames_quality.tsv")
+    counts = np.array([float(row["transients"]) for row in rows])
+    frames = read(folder / "out" / "sub-01_acq-press_desc-frames_svs.nii.gz").as_dims("DIM_DYN")
+    mean = read(folder / "out" / "sub-01_acq-press_desc-preproc_svs.nii.gz").as_dims()
+    assert np.abs(counts @ frames / counts.sum() - mean).max() < 1e-5 * np.abs(mean).max()
+
+
+def test_every_transient_has_its_row(folder: Path, scan: Scan) -> None:
+    rows = read_table(folder / "out" / "sub-01_acq-press_desc-transients_quality.tsv")
+    assert [float(row["onset"]) for row in rows] == [2.0 * k for k in range(48)]
+    shift = np.array([float(row["frequency_shift"]) for row in rows])
+    assert np.std(shift - scan.frequency) < 0.2
+    assert np.median([float(row["snr"]) for row in rows]) == pytest.approx(15, rel=0.2)
+    assert np.median([float(row["line_width"]) for row in rows]) == pytest.approx(5, rel=0.15)
+
+
+def test_the_quality_table_names_verdicts_and_units(folder: Path) -> None:
+    rows = {row["metric"]: row for row in read_table(folder / "out" / "sub-01_acq-press_desc-preproc_quality.tsv")}
+    assert rows["snr"]["verdict"] == "pass"
+    assert float(rows["drift"]["before"]) == pytest.approx(6, abs=1)
+    assert rows["line_width_water"]["unit"] == "Hz"
+    assert rows["overall"]["verdict"] in ("pass", "warn")
+    dictionary = json.loads((folder / "out" / "sub-01_acq-press_desc-preproc_quality.json").read_text())
+    assert set(dictionary["metric"]["Levels"]) | {"overall"} >= set(rows)
+
+
+def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    for name in ("a", "b"):
+        run(folder / "raw_svs.nii.gz", "--water", folder / "raw_mrsref.nii.gz", "--output", tmp_path / name / "x")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_an_averaged_spectrum_is_one_frame_and_one_row(tmp_path: Path) -> None:
+    write(make_image(brain(Sampling())), tmp_path / "raw.nii.gz")
+    run(tmp_path / "raw.nii.gz", "--output", tmp_path / "out" / "x")
+    mean = read(tmp_path / "out" / "x_desc-preproc_svs.nii.gz")
+    frame = read(tmp_path / "out" / "x_desc-frames_svs.nii.gz")
+    assert np.array_equal(frame.data, mean.data)
+    assert not (tmp_path / "out" / "x_desc-transients_svs.nii.gz").exists()
+    for name in ("frames", "transients"):
+        assert len(read_table(tmp_path / "out" / f"x_desc-{name}_quality.tsv")) == 1
+
+
+def test_interleaved_water_tells_the_line_width_of_each_frame(folder: Path, tmp_path: Path) -> None:
+    settings = '{"frame_transients": 12, "water_interleaved": true}'
+    raw, water = folder / "raw_svs.nii.gz", folder / "raw_mrsref.nii.gz"
+    run(raw, "--water", water, "--output", tmp_path / "x", "--settings", settings)
+    rows = read_table(tmp_path / "x_desc-frames_quality.tsv")
+    assert [float(row["line_width_water"]) for row in rows] == pytest.approx([6] * 4, rel=0.25)
+    trace = read_table(tmp_path / "x_desc-water_quality.tsv")
+    assert [float(row["onset"]) for row in trace] == [0, 24, 48, 72]
+
+
+def test_the_number_averaged_on_the_scanner_is_kept(tmp_path: Path) -> None:
+    write(make_image(brain(Sampling())), tmp_path / "raw.nii.gz")
+    (tmp_path / "raw.json").write_text('{"NumberOfTransients": 64}')
+    run(tmp_path / "raw.nii.gz", "--output", tmp_path / "x")
+    assert read(tmp_path / "x_desc-preproc_svs.nii.gz").header["NumberOfTransients"] == 64
+
+
+def test_refused_data_leave_nothing_behind(folder: Path, scan: Scan, tmp_path: Path) -> None:
+    broken = make_image(np.full_like(scan.svs.as_dims("DIM_DYN"), np.nan), "DIM_DYN")
+    write(broken, tmp_path / "raw.nii.gz")
+    with pytest.raises(DataError, match="not finite"):
+        run(tmp_path / "raw.nii.gz", "--output", tmp_path / "out" / "x")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ("onset\tlength\n1\t2\n", "no such column"),
+        ("onset\tduration\nsoon\t2\n", "no number"),
+        ("onset\tduration\nn/a\t2\n", "needs an onset"),
+    ],
+)
+def test_wrong_events_are_a_wrong_request(folder: Path, tmp_path: Path, events: str, message: str) -> None:
+    (tmp_path / "events.tsv").write_text(events)
+    with pytest.raises(RequestError, match=message):
+        run(folder / "raw_svs.nii.gz", "--events", tmp_path / "events.tsv", "--output", tmp_path / "x")
+
+
+def test_frames_by_time_need_a_repetition_time(scan: Scan, folder: Path, tmp_path: Path) -> None:
+    header = {key: value for key, value in scan.svs.header.items() if key != "RepetitionTime"}
+    image = make_image(scan.svs.as_dims("DIM_DYN"), "DIM_DYN")
+    write(type(image)(image.data, image.affine, image.dwell_time, header), tmp_path / "raw.nii.gz")
+    with pytest.raises(DataError, match="time of the transients"):
+        run(tmp_path / "raw.nii.gz", "--events", folder / "events.tsv", "--output", tmp_path / "x")
+
+
+def test_recorded_acquisition_times_come_before_the_repetition_time(scan: Scan, tmp_path: Path) -> None:
+    times = [100 + 2.0 * k + (30 if k > 20 else 0) for k in range(48)]
+    image = make_image(scan.svs.as_dims("DIM_DYN"), "DIM_DYN", dim_5_header={"AcquisitionTime": times})
+    write(image, tmp_path / "raw.nii.gz")
+    run(tmp_path / "raw.nii.gz", "--output", tmp_path / "x", "--settings", '{"frames": "none"}')
+    rows = read_table(tmp_path / "x_desc-transients_quality.tsv")
+    assert float(rows[21]["onset"]) == 72
