@@ -17,9 +17,17 @@ PRESETS = ("realistic", "null", "large", "drift-only", "bold-only")
 @click.option("--participants", type=click.IntRange(1, 9999), default=4, show_default=True, help="How many people.")
 @click.option("--sessions", type=click.IntRange(1, 9), default=2, show_default=True, help="Sessions of each.")
 @click.option("--transients", type=click.IntRange(1), help="Of a session [default: of the vendor; a multiple of 8].")
+@click.option("--t1w", type=click.Choice(["nifti", "dicom"]), default="nifti", show_default=True, help="T1w images as.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same bytes.")
 def simulate(
-    study: Path, vendor: str, preset: str, participants: int, sessions: int, transients: int | None, seed: int
+    study: Path,
+    vendor: str,
+    preset: str,
+    participants: int,
+    sessions: int,
+    transients: int | None,
+    t1w: str,
+    seed: int,
 ) -> None:
     """Write a virtual study to STUDY as a scanner would, with its truth.
 
@@ -34,8 +42,9 @@ def simulate(
     """
     from snakemrs.scanner.study import write_study
 
-    write_study(
-        study, vendor, preset, participants, sessions, seed, transients, say=lambda text: click.echo(f"  {text}")
-    )
+    def say(text: str) -> None:
+        click.echo(f"  {text}")
+
+    write_study(study, vendor, preset, participants, sessions, seed, transients, t1w, say=say)
     click.echo(f"{study}: {participants} participants × {sessions} sessions, preset {preset}, {vendor}")
     click.echo(f"What is true stands in {study / 'truth'}; `snakemrs run {study}` does not read it.")

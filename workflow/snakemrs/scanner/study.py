@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snakemrs.errors import RequestError
-from snakemrs.io.atomic import replacing, write_text
+from snakemrs.io.atomic import write_text
 from snakemrs.io.tables import write_table
 from snakemrs.scanner import truth as true_tables
 from snakemrs.scanner.cohort import Cohort, Person, Visit, draw_cohort
@@ -23,6 +23,7 @@ from snakemrs.scanner.signal import (
     make_basis,
     session_signal,
 )
+from snakemrs.scanner.t1w import MANUFACTURERS, write_dicom_t1w, write_nifti_t1w
 from snakemrs.scanner.vendors import Scan, write_raw
 from snakemrs.spins.basis import Basis
 from snakemrs.study.relaxation import TissueConstants, field_strength, load_constants
@@ -38,6 +39,7 @@ class Plan:
 
     study: Path
     vendor: str
+    t1w: str
     preset: Preset
     protocol: Protocol
     seed: int
@@ -53,6 +55,7 @@ def write_study(
     sessions: int,
     seed: int,
     transients: int | None = None,
+    t1w: str = "nifti",
     t1w_spacing: float | None = None,
     say: Say = lambda text: None,
 ) -> None:
@@ -71,6 +74,8 @@ def write_study(
         The same seed gives the same bytes.
     transients : int, optional
         Of a session, see `load_protocol`; the time constant of the rise of Glx shrinks with the session.
+    t1w : {"nifti", "dicom"}
+        Format of the T1w images.
     t1w_spacing : float, optional
         Of the voxels of the T1w images, mm; that of the protocol where not given.
     say : callable
@@ -89,7 +94,7 @@ def write_study(
     chosen = chosen.model_copy(update={"rise_time_constant": chosen.rise_time_constant * ratio})
     cohort = draw_cohort(chosen, participants, seed, sessions)
     known = load_constants(field_strength(protocol.spectrometer_frequency))
-    plan = Plan(study, vendor, chosen, protocol, seed, make_basis(protocol), known)
+    plan = Plan(study, vendor, t1w, chosen, protocol, seed, make_basis(protocol), known)
     scans: list[dict[str, Any]] = []
     done: list[true_tables.SessionTruth] = []
     for index, person in enumerate(cohort.people):
@@ -139,8 +144,8 @@ def _write_session(
     )
     raw = plan.study / "raw"
     folder = Path(f"sub-{person.label}") / f"ses-{visit.session}"
-    image = folder / "T1w.nii.gz"
-    _write_t1w(raw / image, anatomy, pose, random(_IMAGE))
+    number = (plan.seed * 10000 + index) * 10 + visit.period
+    image = _write_t1w(plan, folder, anatomy, pose, personal, number, random(_IMAGE))
     scan = Scan(made, protocol, box, personal, tuple(plan.basis.names))
     files, receive = write_raw(plan.vendor, raw, folder, scan, random(_RECEIVE))
     who = {"participant": person.label, "session": visit.session}
@@ -160,21 +165,25 @@ def _write_session(
 
 
 def _write_t1w(
-    path: Path, anatomy: tuple[np.ndarray, np.ndarray, np.ndarray], pose: Pose, random: np.random.Generator
-) -> None:
-    """Write the skull-stripped T1w image of a session; the pose stands in its affine."""
-    import nibabel as nib
-
-    from snakemrs.io.nifti_mrs import write_nifti
-
+    plan: Plan,
+    folder: Path,
+    anatomy: tuple[np.ndarray, np.ndarray, np.ndarray],
+    pose: Pose,
+    personal: Personal,
+    number: int,
+    random: np.random.Generator,
+) -> Path:
+    """Write the skull-stripped T1w image of a session, its pose in the affine; give its path in the raw folder."""
     image, brain, affine = anatomy
-    nifti = nib.Nifti1Image(scan_t1w(image, brain, random), pose.affine @ affine)
-    nifti.set_qform(nifti.affine, 1)
-    nifti.set_sform(nifti.affine, 1)
-    nifti.header.set_xyzt_units("mm", "sec")
-    nifti.header["descrip"] = b"virtual T1w, brain only"
-    with replacing(path) as temporary:
-        write_nifti(nifti, temporary)
+    values, placed = scan_t1w(image, brain, random), pose.affine @ affine
+    raw = plan.study / "raw"
+    if plan.t1w == "dicom":
+        path = folder / "T1w"
+        write_dicom_t1w(raw / path, values, placed, personal, number, MANUFACTURERS[plan.vendor])
+        return path
+    path = folder / "T1w.nii.gz"
+    write_nifti_t1w(raw / path, values, placed)
+    return path
 
 
 def _write_tables(plan: Plan, cohort: Cohort, scans: list[dict[str, Any]]) -> None:
