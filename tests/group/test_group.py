@@ -139,7 +139,7 @@ def test_frames_that_fail_are_left_out_and_listed_by_rule(tmp_path: Path) -> Non
 def test_two_participants_get_a_statement_not_a_crash(tmp_path: Path) -> None:
     write_study(tmp_path, "realistic", participants=2)
     output = run(tmp_path)
-    assert "a model between participants needs three at least" in said(output)
+    assert "2 participants: means only" in said(output)
     assert read_table(output / "statistics" / "summary.tsv")[0]["n_participants"] == "2"
     assert read_table(output / "sensitivity" / "specifications.tsv") == []
 
@@ -216,3 +216,30 @@ def test_the_regressor_is_the_mean_of_the_rise_over_the_frame() -> None:
     expected = np.mean(1 - np.exp(-t / 600))
     assert join.regressor_of(900.0, 400.0, events, DesignSettings()) == pytest.approx(expected, rel=1e-6)
     assert join.regressor_of(0.0, 600.0, events, DesignSettings()) == 0
+
+
+def test_masked_codes_carry_no_meaning(tmp_path: Path) -> None:
+    write_study(tmp_path, "large", participants=6)
+    first = result(run(tmp_path), "mixed model")
+    excluded = (tmp_path / "group" / "excluded.tsv").read_text()
+    path = tmp_path / "sessions.tsv"
+    swapped = path.read_text().replace("\tA\n", "\t?\n").replace("\tB\n", "\tA\n").replace("\t?\n", "\tB\n")
+    path.write_text(swapped)
+    second = result(run(tmp_path), "mixed model")
+    assert float(second["estimate"]) == pytest.approx(-float(first["estimate"]))
+    assert second["p"] == first["p"]
+    assert (tmp_path / "group" / "excluded.tsv").read_text() == excluded
+
+
+def test_quality_never_sees_condition_or_outcome(tmp_path: Path) -> None:
+    write_study(tmp_path, "realistic", participants=3)
+    kept = [(r["participant"], r["session"], r["frame"]) for r in read_table(run(tmp_path) / "frames.tsv")]
+    for path in (tmp_path / "derivatives").rglob("*_desc-frames_concentrations.tsv"):
+        lines = path.read_text().splitlines()
+        head = lines[0].split("\t")
+        column = head.index("ratio_tnaa")
+        rows = [line.split("\t") for line in lines[1:]]
+        for row in rows:
+            row[column] = str(10 * float(row[column]))
+        path.write_text("\n".join("\t".join(row) for row in [head, *rows]) + "\n")
+    assert [(r["participant"], r["session"], r["frame"]) for r in read_table(run(tmp_path) / "frames.tsv")] == kept

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from snakemrs.study.settings.group import GroupSettings
 
 
+#: Fewest participants of a model.
+LEAST = 3
+
+
 def analysed_frames(frames: pd.DataFrame, settings: GroupSettings) -> pd.DataFrame:
     """The frames of the primary analysis: baseline and active phase (all, where there are no phases)."""
     if "phase" not in frames or frames["phase"].dropna().empty:
@@ -39,7 +43,7 @@ def _counts(model: MixedModel) -> dict[str, int]:
     return {"n_participants": int(people), "n_rows": len(model.y)}
 
 
-def _row_of(effect: Effect) -> dict[str, Any]:
+def values_of(effect: Effect) -> dict[str, Any]:
     """Values of a row of results from an effect with one degree of freedom, or its F test."""
     if effect.estimate is not None:
         e = effect.estimate
@@ -86,7 +90,7 @@ def model_outcome(
         results.say(analysis, "left out", f"{outcome}: participant {text}")
     if adapted.effect:
         said = "; ".join(effect.model.warnings) or None
-        results.add(analysis, outcome, family, effect.name or effect.term, **_row_of(effect), note=said)
+        results.add(analysis, outcome, family, effect.name or effect.term, **values_of(effect), note=said)
     return effect
 
 
@@ -184,9 +188,9 @@ def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings,
         course = frames.assign(time=np.where(baseline, "baseline", frames["time_bin"].astype(str)))
         fixed = " + ".join(["condition*time", *rest])
         adapted = adapt(course, outcome, fixed, "condition:time")
-        effect = _try(results, "time course", course, adapted, settings, reference={"time": "baseline"})
+        effect = try_fit(results, "time course", course, adapted, settings, reference={"time": "baseline"})
         if effect is not None and adapted.effect == "condition:time":
-            results.add("time course", outcome, "secondary view", "condition:time (frames)", **_row_of(effect))
+            results.add("time course", outcome, "secondary view", "condition:time (frames)", **values_of(effect))
             for name in effect_columns(effect.model, "condition:time"):
                 e = effect.model.estimate(name)
                 results.add(
@@ -205,14 +209,14 @@ def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings,
                 )
     if "regressor" in frames and frames["regressor"].notna().any():
         adapted = adapt(frames, outcome, " + ".join(["condition*regressor", *rest]), "condition:regressor")
-        effect = _try(results, "time course", frames, adapted, settings)
+        effect = try_fit(results, "time course", frames, adapted, settings)
         if effect is not None and adapted.effect == "condition:regressor":
             tau = settings.design.time_constant / 60
             note = f"1 - exp(-t / {tau:g} min) from the onset of the event"
-            results.add("time course", outcome, "secondary view", effect.name, **_row_of(effect), note=note)
+            results.add("time course", outcome, "secondary view", effect.name, **values_of(effect), note=note)
 
 
-def _try(
+def try_fit(
     results: Results, analysis: str, data: pd.DataFrame, adapted: Adapted, settings: GroupSettings, **more: Any
 ) -> Effect | None:
     for note in adapted.notes:
@@ -239,10 +243,10 @@ def by_sex(results: Results, frames: pd.DataFrame, settings: GroupSettings, outc
     if adapted.effect is None or "sex" not in adapted.effect:
         results.say("by sex", "left out", f"{outcome}: there are not women and men under each condition")
         return
-    effect = _try(results, "by sex", frames, adapted, settings)
+    effect = try_fit(results, "by sex", frames, adapted, settings)
     if effect is None:
         return
-    results.add("by sex", outcome, "secondary view", effect.name or effect.term, **_row_of(effect))
+    results.add("by sex", outcome, "secondary view", effect.name or effect.term, **values_of(effect))
     names = effect.model.design.names
     base = effect_columns(effect.model, settings.effect)
     third = effect_columns(effect.model, adapted.effect)
@@ -422,6 +426,11 @@ def analyse_spectra(frames: pd.DataFrame, settings: GroupSettings) -> tuple[Resu
     describe_outcomes(results, frames, settings)
     used = analysed_frames(frames, settings)
     primary: Effect | None = None
+    people = used["participant"].nunique()
+    if people < LEAST:
+        text = f"{people} participants: means only; a model between participants needs {LEAST} at least"
+        results.say("all models", "left out", text)
+        return results, None
     for outcome, family in outcomes_of(settings):
         if transform(used, outcome).notna().sum() == 0:
             results.say("mixed model", "left out", f"{outcome}: no value in any session")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snakemrs.group.analyses import _row_of, _try, session_values
+from snakemrs.group.analyses import LEAST, session_values, try_fit, values_of
 from snakemrs.group.association import compare_correlations, correlate, mediate
 from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import period_differences, two_by_two
@@ -64,6 +64,10 @@ def analyse_clinic(
     if problem or before is None or after is None:
         results.say("clinical", "left out", f"{key}: {problem}")
         return
+    number = scores["participant"].nunique()
+    if number < LEAST:
+        results.say("clinical", "left out", f"{key}: {number} participants: a model needs {LEAST} at least")
+        return
     pair = scores[scores["visit"].isin([before, after])].copy()
     pair["time"] = np.where(pair["visit"] == before, "before", "after")
     rest = [c for c in ("period", "sex") if c in pair]
@@ -71,9 +75,9 @@ def analyse_clinic(
     # error of the effect of condition, which is a difference within people.
     fixed = " + ".join(["condition*time", *rest])
     adapted = adapt(pair, "total", fixed, "condition:time", ("participant:time",))
-    effect = _try(results, "clinical", pair, adapted, settings, reference={"time": "before"})
+    effect = try_fit(results, "clinical", pair, adapted, settings, reference={"time": "before"})
     if effect is not None and adapted.effect == "condition:time":
-        results.add("clinical", key, "secondary", effect.name, **_row_of(effect), note=f"{before} to {after}, points")
+        results.add("clinical", key, "secondary", effect.name, **values_of(effect), note=f"{before} to {after}, points")
     changes = pair[pair["visit"] == after].dropna(subset=["change"])
     try:
         data = period_differences(changes, "change")

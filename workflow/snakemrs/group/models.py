@@ -83,7 +83,7 @@ def adapt(data: pd.DataFrame, outcome: str, fixed: str, effect: str, random_too:
         return Adapted(
             None,
             None,
-            (f"{outcome}: values of {people} participants; a model between participants needs three at least",),
+            (f"{outcome}: values of {people} participants; a model between participants needs three",),
         )
     terms = terms_of(fixed)
     variables = list(dict.fromkeys(f for term in terms for f in term))
