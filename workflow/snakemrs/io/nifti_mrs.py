@@ -100,7 +100,13 @@ class NiftiMrs:
         if self.data.shape[:3] != (1, 1, 1):
             raise self.error("more than one voxel", found=f"shape {self.data.shape[:3]}", expected="single voxel")
         have = self.dim_tags
-        signal = self.data[0, 0, 0].reshape(self.points, *(self.data.shape[4 : 4 + len(have)]))
+        # An axis of length 1 at the end may be tagged and yet not stored.
+        stored = (self.data.shape[4:] + (1,) * len(have))[: max(len(have), self.data.ndim - 4)]
+        if any(length > 1 for length in stored[len(have) :]):
+            raise self.error(
+                "a dimension has no tag", found=f"shape {self.data.shape}, tags {have}", expected="dim_5 …"
+            )
+        signal = self.data[0, 0, 0].reshape(self.points, *stored[: len(have)])
         for tag, length in zip(have, signal.shape[1:], strict=True):
             if tag not in tags and length > 1:
                 raise self.error(
@@ -197,7 +203,35 @@ def read(path: str | Path) -> NiftiMrs:
     unit = image.header.get_xyzt_units()[1]
     scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
     affine = np.asarray(image.affine, float)
-    return NiftiMrs(data, affine, float(zooms[3]) * scale, header, path)
+    read_image = NiftiMrs(data, affine, float(zooms[3]) * scale, header, path)
+    _check(read_image)
+    return read_image
+
+
+def _check(image: NiftiMrs) -> None:
+    """Refuse headers whose numbers cannot be: in another unit, missing, or not matching the data."""
+    try:
+        frequency = image.spectrometer_frequency
+        echo = (image.echo_time, image.repetition_time)
+        _ = image.nucleus
+    except (TypeError, ValueError, IndexError):
+        raise image.error(
+            "the NIfTI-MRS header holds no number where one is due",
+            found={key: image.header.get(key) for key in ("SpectrometerFrequency", "EchoTime", "RepetitionTime")},
+        ) from None
+    if not 1 <= frequency <= 2000:
+        raise image.error("the spectrometer frequency cannot be", found=frequency, expected="MHz, between 1 and 2000")
+    if not 1e-6 <= image.dwell_time <= 0.1:
+        raise image.error("the dwell time cannot be", found=f"{image.dwell_time:g} s", expected="1e-6 to 0.1 s")
+    if any(value is not None and not 0 <= value < 1000 for value in echo):
+        raise image.error("echo or repetition time cannot be", found=echo, expected="seconds")
+    tags = image.dim_tags
+    if not all(isinstance(tag, str) for tag in tags) or len(set(tags)) < len(tags):
+        raise image.error("the dimensions are not named as they should be", found=tags, expected="dim_5, dim_6, dim_7")
+    if any(length > 1 for length in image.data.shape[4 + len(tags) :]):
+        raise image.error("a dimension has no tag", found=f"shape {image.data.shape}, tags {tags}", expected="dim_5 …")
+    if not np.isfinite(image.affine).all():
+        raise image.error("the position of the voxel is no number", found=image.affine.tolist())
 
 
 def write(image: NiftiMrs, path: str | Path) -> None:
