@@ -150,3 +150,38 @@ def test_printing_opens_what_is_folded(browser: Browser, pages: Path) -> None:
     assert browser.run("return document.querySelectorAll('details:not([open])').length") == 0
     browser.run("window.dispatchEvent(new Event('afterprint'))")
     assert browser.run("return document.querySelectorAll('details:not([open])').length") > 0
+
+
+def test_the_wheel_scrolls_the_page_until_a_figure_was_clicked(browser: Browser, pages: Path) -> None:
+    browser.open(pages / "sub-01.html")
+    whole = view(browser)
+    wheel = (
+        "var p = document.querySelector('#s1-spectrum .panel');"
+        "var e = new WheelEvent('wheel', {deltaY: -120, bubbles: true, cancelable: true});"
+        "p.dispatchEvent(e); return e.defaultPrevented"
+    )
+    assert browser.run(wheel) is False
+    assert view(browser) == whole
+    browser.run("document.getElementById('s1-spectrum').focus()")
+    assert browser.run(wheel) is True
+    now = view(browser)
+    assert now[0] - now[1] < whole[0] - whole[1]
+
+
+def test_paper_is_light_even_in_the_dark(browser: Browser, pages: Path) -> None:
+    browser.open(pages / "sub-01.html")
+    browser.run("document.documentElement.setAttribute('data-theme', 'dark')")
+    browser.tool("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    finally:
+        browser.tool("Emulation.setEmulatedMedia", media="")
+
+
+def test_downloads_hold_the_table(browser: Browser, pages: Path) -> None:
+    browser.open(pages / "index.html")
+    script = (
+        "var a = document.querySelector('a[download=\"completeness.tsv\"]');"
+        "return atob(a.href.split(',')[1]).split('\\n').length"
+    )
+    assert browser.run(script) == 1 + 3 * 2 * 4 + 1

@@ -215,3 +215,26 @@ def test_the_commands_write_the_pages(plan: Path, tmp_path: Path) -> None:
     assert runner.invoke(report, arguments, catch_exceptions=False).exit_code == 0
     assert "<title>sub-01" in first.read_text()
     assert "Another title" in second.read_text()
+
+
+def test_conditions_stay_masked_until_the_key_is_open(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=2)
+    folder = tmp_path / "derivatives/snakemrs/group"
+    key = {"A": "placebo", "B": "naltrexone"}
+    shutil.copytree(folder / "statistics", folder / "unblinded" / "statistics")
+    masked = group_of(plan)
+    assert "Masked: conditions are codes" in masked
+    assert not any(name in masked for name in key.values())
+    record = {
+        "time": "2026-01-02",
+        "hash": "abc",
+        "frozen": "2026-01-01",
+        "key": key,
+        "changed": ["results: x changed"],
+    }
+    (folder / "unblinded.json").write_text(json.dumps(record))
+    opened = group_of(plan)
+    assert "Masked: conditions are codes" not in opened
+    assert "Unblinded 2026-01-02" in opened
+    assert "results: x" in opened
+    assert "placebo: n = 2 participants" in opened

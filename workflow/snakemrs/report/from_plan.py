@@ -117,7 +117,7 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
     return GroupInputs(
         folder=study / DERIVATIVES / "group",
         participants=tuple(plan.participants),
-        pages={label: quote(f"sub-{label}.html") for label in plan.participants},
+        pages={label: quote(f"sub-{label}.html", safe="") for label in plan.participants},
         failures={f"{f.unit} ({f.stage})": f.reason for f in plan.failed},
         changed=changed(plan),
         study=plan.name,
@@ -125,7 +125,7 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
         command=command,
         images=images_of(study),
         phases=_phases(plan),
-        unblinded=(study / DERIVATIVES / "group" / "unblinded.json").exists(),
+        unblinded=Reader().json(study / DERIVATIVES / "group" / "unblinded.json"),
     )
 
 

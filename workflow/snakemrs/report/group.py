@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -39,6 +40,14 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     reader = Reader()
     content = Content()
     folder = inputs.folder
+    # The masked results stay where they are; the opened ones are copies with the treatments' names.
+    opened = folder / "unblinded" if inputs.unblinded is not None and (folder / "unblinded").is_dir() else folder
+    key = (inputs.unblinded or {}).get("key", {})
+
+    def read(path: Path) -> Table | None:
+        """Read a table; conditions by their names once the key is open."""
+        table = reader.table(path)
+        return table if table is None or not key else named(table, key)
 
     def add(key: str, what: str, make: Callable[[], Any], missing: str = "") -> None:
         try:
@@ -60,14 +69,14 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         content.counts = counts(completeness, inputs)
     else:
         content.not_done.append("Who finished: the table completeness.tsv is not there")
-    flow = reader.table(folder / "flow.tsv") or reader.table(folder / "consort.tsv")
+    flow = reader.table(opened / "flow.tsv")
     if flow is not None and flow.rows:
         content.grids["flow"] = plain_grid(flow, "Flow by sequence and period")
     quality = reader.table(folder / "quality.tsv")
     if quality is not None and quality.rows:
         add("quality", "Quality of all", lambda: cohort.quality_charts(quality, "quality"))
         content.grids["quality"] = shortened(quality, "Quality of all spectra")
-    concentrations = reader.table(folder / "concentrations.tsv")
+    concentrations = read(folder / "concentrations.tsv")
     if concentrations is not None and concentrations.rows:
         add(
             "concentrations",
@@ -85,11 +94,11 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         )
         content.grids["concentrations"] = shortened(concentrations, "Concentrations of all")
         content.not_done += concentrations.notes()
-    clinical = reader.table(folder / "clinical.tsv")
+    clinical = read(folder / "clinical.tsv")
     if clinical is not None and clinical.rows:
         add("clinical", "Clinical scores", lambda: cohort.clinical_chart(clinical, "clinical"))
         content.grids["clinical"] = shortened(clinical, "Clinical scores")
-        frames = reader.table(folder / "frames.tsv")
+        frames = read(folder / "frames.tsv")
         if frames is not None and frames.rows:
             outcome = f"{settings.numerator}_{settings.denominator}".lower()
             add(
@@ -97,14 +106,14 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
                 "Change of metabolite and of score",
                 lambda: cohort.association_chart(frames, clinical, "association", outcome, inputs.phases),
             )
-    content.statistics, content.statements = statistics(reader, folder / "statistics")
+    content.statistics, content.statements = statistics(reader, opened / "statistics")
     if not content.statistics:
         content.not_done.append("Effects: there is no table of results")
-    choices = reader.table(folder / "sensitivity" / "specifications.tsv")
+    choices = reader.table(opened / "sensitivity" / "specifications.tsv")
     if choices is not None and choices.rows:
         add("specification", "Specification curve", lambda: effects.specification_chart(choices, "specification"))
         content.grids["sensitivity"] = shortened(choices, "The primary effect under each choice")
-    agreement = reader.table(folder / "sensitivity" / "agreement.tsv")
+    agreement = reader.table(opened / "sensitivity" / "agreement.tsv")
     if agreement is not None and agreement.rows:
         content.grids["agreement"] = plain_grid(
             agreement, "Share of choices with the sign and the verdict of the primary"
@@ -129,6 +138,14 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         images=list(inputs.images.items()),
         unblinded=inputs.unblinded,
     )
+
+
+def named(table: Table, key: Mapping[str, str]) -> Table:
+    """Give conditions the names of the treatments."""
+    if "condition" not in table.columns:
+        return table
+    rows = [{**row, "condition": key.get(row["condition"], row["condition"])} for row in table.rows]
+    return Table(table.path, rows, table.dictionary)
 
 
 def _status(row: Mapping[str, str]) -> str:

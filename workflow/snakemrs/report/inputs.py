@@ -217,7 +217,8 @@ class GroupInputs:
     images: Mapping[str, str] = field(default_factory=dict)
     phases: tuple[str, str] = ("baseline", "infusion")
     """Names of the phases before and during the event."""
-    unblinded: bool = False
+    unblinded: Mapping[str, Any] | None = None
+    """Record of `snakemrs unblind` (time, hash, key, changes); None while the conditions are masked."""
 
 
 class Reader:

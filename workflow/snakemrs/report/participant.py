@@ -184,7 +184,7 @@ def _section(
         add(
             "distribution",
             "Quality against the study",
-            lambda: values.distribution_figure(study, inputs.participant, f"{name}-distribution", spectrum.session),
+            lambda: values.distribution_figure(study, inputs.participant, f"{name}-distribution", spectrum.entities),
             "fewer than three spectra to compare with",
         )
     if quality is not None:

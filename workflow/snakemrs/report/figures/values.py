@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -148,9 +148,18 @@ def correlation_figure(covariance: Table, name: str) -> Markup | None:
     ).format(name, head, Markup("").join(cells), len(names), sentence)
 
 
-def distribution_figure(study: Table, participant: str, name: str, session: str = "") -> Chart | None:
-    """Place a participant's quality in the study's: each metric as a percentile band of all spectra."""
-    rows = [row for row in study.rows if row.get("metric")]
+def distribution_figure(
+    study: Table, participant: str, name: str, entities: Mapping[str, str] | None = None
+) -> Chart | None:
+    """Place a spectrum's quality in the study's, among the spectra of the same kind (acquisition, voxel, task)."""
+    entities = entities or {}
+    session = entities.get("session", "")
+    same = [key for key in ("acq", "voi", "task") if key in study.columns]
+    rows = [
+        row
+        for row in study.rows
+        if row.get("metric") and all(row[key] in ("n/a", entities.get(key, "n/a")) for key in same)
+    ]
     label = participant.removeprefix("sub-")
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     x: list[float] = []
