@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,12 @@ def _run(work: list[Job], jobs: int) -> list[Outcome]:
         results = pool.map(_one, work, chunksize=max(1, len(work) // (8 * jobs)))
     if len(work) == 1:
         return list(results)
-    with click.progressbar(results, length=len(work), label="fit", file=click.get_text_stream("stderr")) as shown:
-        return list(shown)
+    done = []
+    with click.progressbar(length=len(work), label="fit", file=sys.stderr) as bar:
+        for outcome in results:
+            done.append(outcome)
+            bar.update(1)
+    return done
 
 
 def _one(job: Job) -> Outcome:

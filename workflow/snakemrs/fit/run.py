@@ -57,8 +57,8 @@ def fit_file(job: Job) -> Outcome:
     """
     image = nifti_mrs.read(job.data)
     signals = image.as_dims("DIM_DYN")
-    problem, notes, basis = _problem_for(job, image)
-    water = _water(job.water, image)
+    problem, notes, basis = prepare_job(job, image)
+    water = water_of(job.water, image)
     known = constants("fit_priors")
     fits = []
     for frame, fid in zip(frames_of(image, len(signals)), signals, strict=True):
@@ -99,7 +99,7 @@ def fit_file(job: Job) -> Outcome:
     return Outcome(job.data, count["ok"], count["doubtful"], count["failed"], tuple(messages))
 
 
-def _problem_for(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
+def prepare_job(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
     """The prepared problem of a file; the same for all files of the same kind."""
     simulated = simulation_of(image) if job.basis is None else None
     facts = (image.dwell_time, image.points, image.spectrometer_frequency)
@@ -180,7 +180,8 @@ def simulation_of(image: NiftiMrs) -> dict[str, Any]:
     }
 
 
-def _water(path: Path | None, image: NiftiMrs) -> dict[str, float] | None:
+def water_of(path: Path | None, image: NiftiMrs) -> dict[str, float] | None:
+    """Amplitude of the water reference of a spectrum, checked to belong to it (None without one)."""
     if path is None:
         return None
     reference = nifti_mrs.read(path)

@@ -88,6 +88,15 @@ class Failure(Exception):  # noqa: N818 (a verdict on a spectrum, met as often a
     """A spectrum that cannot be fitted; the message says why."""
 
 
+@dataclass(frozen=True)
+class Optimum:
+    """An engine at its optimum, and what the search met."""
+
+    engine: Engine
+    state: State
+    search: Search
+
+
 def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known: Mapping[str, Any]) -> SpectrumFit:
     """Fit one spectrum.
 
@@ -105,6 +114,16 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
     Failure
         If the signal is not finite, zero, or there is nothing to fit.
     """
+    optimum = fit_state(problem, fid, settings, known)
+    result = result_of(optimum)
+    if result.verdict.status == "failed" and _looks_conjugated(problem, np.asarray(fid[: problem.points]), settings):
+        reason = "the sign of the imaginary part seems to be the opposite of NIfTI-MRS's; " + result.verdict.reason
+        return replace(result, verdict=Verdict("failed", reason))
+    return result
+
+
+def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: Mapping[str, Any]) -> Optimum:
+    """Find the optimum of one spectrum; arguments and errors as in `fit_spectrum`."""
     if not np.all(np.isfinite(fid)):
         raise Failure("the signal contains values that are not finite")
     if not np.any(fid):
@@ -149,11 +168,7 @@ def fit_spectrum(problem: Problem, fid: np.ndarray, settings: FitSettings, known
             if engine.damping is not dampings[best]:
                 engine.damping = dampings[best]
                 state, converged = engine.minimise(state.theta, settings.max_iterations)
-    result = _result(engine, state, replace(search, converged=converged))
-    if result.verdict.status == "failed" and _looks_conjugated(problem, fid, settings):
-        reason = "the sign of the imaginary part seems to be the opposite of NIfTI-MRS's; " + result.verdict.reason
-        return replace(result, verdict=Verdict("failed", reason))
-    return result
+    return Optimum(engine, state, replace(search, converged=converged))
 
 
 def _looks_conjugated(problem: Problem, fid: np.ndarray, settings: FitSettings) -> bool:
@@ -232,7 +247,9 @@ def _residual_ratio(engine: Engine, state: State) -> float:
     return float(np.sqrt(state.residual @ state.residual / max(len(state.residual) - free, 1.0)))
 
 
-def _result(engine: Engine, state: State, search: Search) -> SpectrumFit:
+def result_of(optimum: Optimum) -> SpectrumFit:
+    """Amplitudes, bounds, curves and verdict at an optimum."""
+    engine, state, search = optimum.engine, optimum.state, optimum.search
     problem, parameters, noise = engine.problem, engine.parameters, engine.scale
     ratio = _residual_ratio(engine, state)
     covariance, share, theta_sd = bounds(engine, state, max(ratio, 1.0))

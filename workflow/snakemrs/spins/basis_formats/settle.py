@@ -85,7 +85,7 @@ def settle(raw: RawBasis) -> Basis:
         nucleus=raw.nucleus,
         echo_time=raw.echo_time,
         sequence=sequence_of(raw.sequence),
-        line_width=float(max(0.0, np.median([line.width for *_, line in lines]))),
+        line_width=max(0.0, float(np.median([line.width for *_, line in lines]))),
         notes=notes,
     )
 
