@@ -12,8 +12,11 @@ from click.testing import CliRunner, Result
 from ingest import raw_files as raw
 from snakemrs.cli.init import init
 from snakemrs.errors import RequestError
+from snakemrs.ingest.convert import convert_all
+from snakemrs.ingest.dataset import write_dataset
 from snakemrs.io.tables import read_table
 from snakemrs.study.config import load_config
+from snakemrs.study.settings.ingest import IngestSettings
 from snakemrs.study.tables import read_scans
 
 COILS = np.array([1, 0.5j])[:, None]
@@ -114,6 +117,32 @@ def test_any_mix_of_vendors_is_proposed_and_water_inside_a_file_has_its_own_row(
     assert scans["01", "T1w"] == "sub-01/t1"
     assert (scans["02", "svs"], scans["02", "mrsref"]) == ("sub-02/met.dat", "sub-02/wat.dat")
     assert scans["03", "svs"] == scans["03", "mrsref"] == "sub-03/scan.data"
+
+
+def test_of_one_scan_in_two_forms_the_rawer_is_taken(tmp_path: Path) -> None:
+    many, water = raw.signal(8)[:, None] * COILS, raw.water_signal(8)[:, None] * COILS
+    raw.write_data_list(tmp_path / "raw" / "sub-01", many, water)
+    raw.write_sdat(tmp_path / "raw" / "sub-01", raw.signal(), "scan_act", averages=8)
+    result = run(tmp_path / "raw", tmp_path / "study")
+    assert {row["path"] for row in read_table(tmp_path / "study" / "scans.tsv")} == {"sub-01/scan.data"}
+    assert "the same scan as scan.data" in result.output
+
+
+def test_a_bids_dataset_is_taken_as_it_names_itself(tmp_path: Path) -> None:
+    bids, stem = tmp_path / "raw", "sub-7_ses-a_task-rest_acq-short_voi-acc"
+    source = raw.write_sdat(tmp_path / "x", raw.water_signal())
+    convert_all(
+        [(source, bids / f"sub-7/ses-a/mrs/{stem}_{suffix}.nii.gz") for suffix in ("svs", "mrsref")], IngestSettings()
+    )
+    raw.write_image(bids / "sub-7/ses-a/anat/sub-7_ses-a_T2w.nii.gz", *raw.head_image())
+    write_dataset(
+        bids, "x", [{"participant_id": "7", "age": 30}], [{"participant_id": "7", "session_id": "a", "day": 1}]
+    )
+    result = run(bids, tmp_path / "study")
+    assert labels(tmp_path / "study") == {("7", "a", s, "short", "acc", "n/a") for s in ("svs", "mrsref")}
+    assert read_table(tmp_path / "study" / "participants.tsv") == [{"participant_id": "sub-7", "age": "30"}]
+    assert read_table(tmp_path / "study" / "sessions.tsv")[0]["day"] == "1"
+    assert "BIDS name says T2w" in result.output
 
 
 def test_what_could_not_be_placed_is_said_with_its_reason(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def test_a_study_of_long_tables_becomes_a_valid_dataset(tmp_path: Path) -> None:
     (study / "study.yaml").write_text("name: Trial\nauthors: [A. Author, B. Author]\n")
     (study / "participants.tsv").write_text("participant_id\tage\tsex\nsub-01\t31\tF\nsub-09\t40\tM\n")
     (study / "scans.tsv").write_text(
-        "path\tparticipant\tsession\tsuffix\ta.SDAT\nx\t01\t01\tsvs\tn/a\ny\t01\t02\tsvs\tn/a\n"
+        "path\tparticipant\tsession\tsuffix\ttask\tacq\tvoi\n"
+        "x\t01\t01\tsvs\tinfusion\tpress\tacc\ny\t01\t02\tsvs\tinfusion\tpress\tacc\n"
     )
+    (study / "events.tsv").write_text("onset\tduration\ttrial_type\n600\t2400\tinfusion\n")
     (study / "sessions.tsv").write_text(
         "participant_id\tsession_id\tperiod\tcondition\tage\nsub-01\tses-01\t1\tA\t31\nsub-01\tses-02\t2\tB\t31\n"
     )
@@ -49,7 +51,10 @@ def test_a_study_of_long_tables_becomes_a_valid_dataset(tmp_path: Path) -> None:
         place = bids / "sub-01" / f"ses-{session}"
         stem = f"sub-01_ses-{session}"
         pairs += [
-            (raw.write_sdat(tmp_path / "a", raw.signal()), place / "mrs" / f"{stem}_acq-press_voi-acc_svs.nii.gz"),
+            (
+                raw.write_sdat(tmp_path / "a", raw.signal()),
+                place / "mrs" / f"{stem}_task-infusion_acq-press_voi-acc_svs.nii.gz",
+            ),
             (
                 raw.write_sdat(tmp_path / "b", raw.water_signal()),
                 place / "mrs" / f"{stem}_acq-press_voi-acc_mrsref.nii.gz",

@@ -71,7 +71,7 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
 
 def write_study(study: Path, raw: Path, name: str, rows: list[dict[str, str]], found: list[Any]) -> None:
     """Write scans.tsv, participants.tsv and study.yaml."""
-    from snakemrs.ingest.propose import COLUMNS
+    from snakemrs.ingest.pairing import COLUMNS
     from snakemrs.io.atomic import write_text
     from snakemrs.io.tables import write_table
 
@@ -80,6 +80,27 @@ def write_study(study: Path, raw: Path, name: str, rows: list[dict[str, str]], f
     table, columns = _participants(raw, people)
     write_table(study / "participants.tsv", table, columns)
     write_text(study / "study.yaml", _study_yaml(name, raw, rows, found))
+    if (raw / "dataset_description.json").exists():
+        _take_over_tables(raw, study, {(row["participant"], row["session"]) for row in rows})
+
+
+def _take_over_tables(raw: Path, study: Path, scanned: set[tuple[str, str]]) -> None:
+    """Take sessions and phenotype over from a BIDS dataset, where the study has none."""
+    from snakemrs.io.atomic import write_text
+    from snakemrs.io.tables import read_table, write_table
+
+    sessions: list[dict[str, str]] = []
+    for participant in sorted({participant for participant, _ in scanned}):
+        table = raw / f"sub-{participant}" / f"sub-{participant}_sessions.tsv"
+        for row in read_table(table) if table.exists() else []:
+            if (participant, row.get("session_id", "").removeprefix("ses-")) in scanned:
+                sessions.append({"participant_id": f"sub-{participant}", **row})
+    if sessions and not (study / "sessions.tsv").exists():
+        write_table(study / "sessions.tsv", sessions, list(dict.fromkeys(key for row in sessions for key in row)))
+    for source in sorted((raw / "phenotype").glob("*")):
+        target = study / "phenotype" / source.name
+        if source.suffix in (".tsv", ".json") and not target.exists():
+            write_text(target, source.read_text(encoding="utf-8-sig"))
 
 
 def _participants(raw: Path, people: list[str]) -> tuple[list[dict[str, str]], list[str]]:

@@ -24,7 +24,32 @@ def ingest_dataset(study: Path, output: Path) -> None:
     written = write_dataset(
         output, name, participants, sessions, phenotype, dictionaries=dictionaries, description=description
     )
+    written += write_events(study, output)
     click.echo(f"{output}: {len(written)} files at the root of the dataset")
+
+
+def write_events(study: Path, output: Path) -> list[Path]:
+    """Write the events of the study (STUDY/events.tsv) beside each spectrum that has a task, as BIDS wants them."""
+    from snakemrs.io.tables import read_table, write_table
+    from snakemrs.study.bids import raw_path
+    from snakemrs.study.tables import read_scans
+
+    events, scans = study / "events.tsv", study / "scans.tsv"
+    if not events.exists() or not scans.exists():
+        return []
+    rows = read_table(events)
+    columns = list(rows[0]) if rows else []
+    if columns[:2] != ["onset", "duration"]:
+        return []
+    words = _dictionary(events)
+    dictionary = {column: words.get(column, {"Description": column.replace("_", " ")}) for column in columns}
+    written = []
+    for scan in read_scans(scans):
+        if scan.suffix == "svs" and scan.task:
+            path = output / raw_path(scan.entities, "svs").replace("_svs.nii.gz", "_events.tsv")
+            write_table(path, rows, columns, dictionary)
+            written.append(path)
+    return written
 
 
 StudyTables = tuple[str, list[Any], list[Any], dict[str, list[Any]], dict[str, Any], dict[str, Any]]

@@ -5,47 +5,26 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from snakemrs.errors import SnakeMRSError
+from snakemrs.ingest.pairing import (
+    MACROMOLECULES,
+    Found,
+    Row,
+    leave_out_exports,
+    new_row,
+    pair_waters,
+    placed,
+    same_place,
+)
 from snakemrs.ingest.raw import RawFile, inversion_of
-
-Row = dict[str, str]
-COLUMNS = ("path", "participant", "session", "suffix", "task", "acq", "voi", "run")
-MACROMOLECULES = "mm"
 
 #: Inversion times (s) at which metabolites are nulled and macromolecules are left, from 1.5 to 7 T.
 NULLING = (0.2, 1.3)
-#: Voxels are one where centres and sides agree within this (mm).
-SAME_PLACE = 1.5
-#: Echo times are one where they agree within this (s).
-SAME_ECHO = 5e-4
-
 _ENTITY = re.compile(r"(?:^|[_/])(sub|ses|task|acq|voi|run)-([A-Za-z0-9]+)")
 _LONG = {"sub": "participant", "ses": "session", "task": "task", "acq": "acq", "voi": "voi", "run": "run"}
-
-
-@dataclass
-class Found:
-    """A raw file with its place in the study.
-
-    Attributes
-    ----------
-    raw : RawFile
-    path : str
-        Relative to the folder of raw files.
-    row : dict or None
-        Row of scans.tsv; None where it could not be placed.
-    note : str
-        What it was taken for and why, or why it could not be placed.
-    """
-
-    raw: RawFile
-    path: str
-    row: Row | None = None
-    note: str = ""
-    names: dict[str, str] = field(default_factory=dict)
 
 
 def look_through(
@@ -126,6 +105,7 @@ def propose(found: list[Found]) -> list[Row]:
         Rows of scans.tsv, by participant, session, suffix.
     """
     _who_and_when(found)
+    _trust_bids_names(found)
     groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for item in found:
         if item.note:
@@ -144,6 +124,25 @@ def propose(found: list[Found]) -> list[Row]:
     return sorted(
         rows, key=lambda r: (r["participant"], r["session"], order[r["suffix"]], r["acq"], r["voi"], r["run"])
     )
+
+
+_BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+_(?:[a-z]+-[A-Za-z0-9]+_)*([A-Za-z0-9]+)\.nii(?:\.gz)?")
+
+
+_OTHER_IMAGES = {"T2w", "FLAIR", "PDw", "T2star", "bold", "dwi", "UNIT1", "MP2RAGE", "angio", "mask", "probseg"}
+
+
+def _trust_bids_names(found: list[Found]) -> None:
+    """Let the suffix of a BIDS name decide for NIfTI files: whoever made a dataset said what each file is."""
+    for item in found:
+        match = _BIDS_NAME.fullmatch(Path(item.path).name)
+        if match is None or item.note:
+            continue
+        suffix = match.group(1)
+        if item.raw.format == "nifti-mrs" and suffix in ("svs", "mrsref") and item.raw.kind in ("svs", "mrsref"):
+            item.raw = replace(item.raw, kind=suffix)  # type: ignore[arg-type]
+        elif item.raw.format == "nifti" and item.raw.kind == "T1w" and suffix in _OTHER_IMAGES:
+            item.note = f"an image, but its BIDS name says {suffix}"
 
 
 def _rows_of(item: Found) -> list[Row]:
@@ -201,31 +200,12 @@ def _who_and_when(found: list[Found]) -> None:
             item.names["session"] = _label(folder) if several and folder and not kinds else "01"
 
 
-def same_place(one: RawFile, other: RawFile) -> bool:
-    """Whether two spectra come from one voxel, as far as the headers tell."""
-    for a, b in ((one.centre, other.centre), (sorted(one.voxel_size), sorted(other.voxel_size))):
-        if a and b and any(abs(x - y) > SAME_PLACE for x, y in zip(a, b, strict=True)):
-            return False
-    return True
-
-
-def _same(one: float | None, other: float | None, within: float) -> bool:
-    return abs((one or 0.0) - (other or 0.0)) <= within
-
-
-def _row(item: Found, suffix: str, **more: str) -> Row:
-    row = dict.fromkeys(COLUMNS, "n/a")
-    row.update({key: value for key, value in item.names.items() if key in row})
-    row.update(path=item.path, suffix=suffix, **more)
-    return row
-
-
 def _place_session(items: list[Found]) -> None:
-    spectra = [item for item in items if item.raw.kind == "svs"]
-    waters = [item for item in items if item.raw.kind == "mrsref"]
-    # One spectrum and one of the same voxel whose water could not be judged: the stronger water is the reference.
+    scans = leave_out_exports([item for item in items if item.raw.kind in ("svs", "mrsref")])
+    spectra = [item for item in scans if item.raw.kind == "svs"]
+    waters = [item for item in scans if item.raw.kind == "mrsref"]
     _name_spectra(spectra)
-    _pair_waters(spectra, waters)
+    pair_waters(spectra, waters)
     _place_structural([item for item in items if item.raw.kind == "T1w"])
 
 
@@ -241,7 +221,7 @@ def _name_spectra(spectra: list[Found]) -> None:
             acq = MACROMOLECULES
         else:
             acq = (item.raw.sequence or "svs").lower().replace("-", "")
-        item.row = _row(item, "svs", acq=acq)
+        item.row = new_row(item, "svs", acq=acq)
         times = f"TE {item.raw.echo_time * 1e3:.4g} ms" if item.raw.echo_time else "TE not in the header"
         if acq == MACROMOLECULES and inversion:
             item.note = f"inversion-nulled macromolecules, TI {inversion * 1e3:.4g} ms, {times}"
@@ -252,13 +232,9 @@ def _name_spectra(spectra: list[Found]) -> None:
     _number_runs(spectra)
 
 
-def _rows(items: list[Found]) -> list[tuple[Found, Row]]:
-    return [(item, item.row) for item in items if item.row is not None]
-
-
 def _tell_apart_by_echo(spectra: list[Found]) -> None:
     by_acq: dict[str, list[tuple[Found, Row]]] = defaultdict(list)
-    for item, row in _rows(spectra):
+    for item, row in placed(spectra):
         by_acq[row["acq"]].append((item, row))
     for acq, members in by_acq.items():
         echoes = {round((item.raw.echo_time or 0) * 1e3) for item, _ in members}
@@ -268,7 +244,7 @@ def _tell_apart_by_echo(spectra: list[Found]) -> None:
 
 
 def _tell_apart_by_place(spectra: list[Found]) -> None:
-    nameless = [(item, row) for item, row in _rows(spectra) if row["voi"] == "n/a"]
+    nameless = [(item, row) for item, row in placed(spectra) if row["voi"] == "n/a"]
     places: list[RawFile] = []
     where: dict[int, int] = {}
     for item, _ in nameless:
@@ -286,80 +262,12 @@ def _tell_apart_by_place(spectra: list[Found]) -> None:
 
 def _number_runs(spectra: list[Found]) -> None:
     same: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for _, row in _rows(spectra):
+    for _, row in placed(spectra):
         same[tuple(row[key] for key in ("task", "acq", "voi", "run"))].append(row)
     for rows in same.values():
         if len(rows) > 1:
             for number, row in enumerate(rows, start=1):
                 row["run"] = f"{number:02d}" if row["run"] == "n/a" else f"{row['run']}{number:02d}"
-
-
-def _pair_waters(spectra: list[Found], waters: list[Found]) -> None:
-    """Give each spectrum its water: same voxel, inversion and echo time; file names only decide between equals."""
-    chosen: dict[int, list[Found]] = defaultdict(list)
-    for item, row in _rows(spectra):
-        if item.raw.details.get("water_inside"):
-            item.note += "; its water reference is in the same file"
-            continue
-        fitting = [w for w in waters if _fits(item, w)]
-        if not fitting:
-            item.note += f"; no water reference: {_why_none(item, waters)}"
-            continue
-        best = max(fitting, key=lambda w: (_likeness(item.path, w.path), -fitting.index(w)))
-        chosen[id(best)].append(item)
-        if row["acq"] != MACROMOLECULES and not _same(best.raw.echo_time, item.raw.echo_time, SAME_ECHO):
-            item.note += "; its water reference has another echo time"
-    for water in waters:
-        own = chosen.get(id(water), [])
-        if not own:
-            water.note = _why_left(water, spectra)
-            continue
-        shared = {key: {s.row[key] for s in own if s.row} for key in ("task", "acq", "voi", "run")}
-        if len(shared["acq"]) > 1 or len(shared["voi"]) > 1:
-            own = own[:1]
-            shared = {key: {s.row[key] for s in own if s.row} for key in shared}
-        labels = {key: values.pop() if len(values) == 1 else "n/a" for key, values in shared.items()}
-        water.row = _row(water, "mrsref", **labels)
-        water.note = "water reference of " + ", ".join(Path(s.path).name for s in own)
-
-
-def _fits(spectrum: Found, water: Found) -> bool:
-    one, other = spectrum.raw, water.raw
-    if not same_place(one, other) or not _same(one.inversion_time, other.inversion_time, 0.01):
-        return False
-    for key in ("acq", "voi"):
-        if key in spectrum.names and key in water.names and spectrum.names[key] != water.names[key]:
-            return False
-    if one.coils and other.coils and one.coils != other.coils:
-        return False
-    close = one.frequency is None or other.frequency is None or abs(one.frequency - other.frequency) < 0.05
-    return close and (
-        _same(one.echo_time, other.echo_time, SAME_ECHO) or one.echo_time is None or other.echo_time is None
-    )
-
-
-def _why_none(spectrum: Found, waters: list[Found]) -> str:
-    if not waters:
-        return "there is none in this session"
-    if not any(same_place(spectrum.raw, w.raw) for w in waters):
-        return "those of this session are of another voxel"
-    return "those of this session have another echo or inversion time, frequency or number of coils"
-
-
-def _why_left(water: Found, spectra: list[Found]) -> str:
-    if not spectra:
-        return "water reference without a spectrum in its session"
-    if not any(same_place(s.raw, water.raw) for s in spectra):
-        return "water reference of another voxel than every spectrum of its session"
-    if any(_fits(s, water) for s in spectra):
-        return "a second water reference of a spectrum that has one"
-    return "water reference whose echo or inversion time, frequency or number of coils fits no spectrum of its session"
-
-
-def _likeness(one: str, other: str) -> float:
-    from difflib import SequenceMatcher
-
-    return SequenceMatcher(None, Path(one).name.lower(), Path(other).name.lower()).ratio()
 
 
 def _place_structural(images: list[Found]) -> None:
@@ -373,7 +281,7 @@ def _place_structural(images: list[Found]) -> None:
     best = max(images, key=worth)
     for item in images:
         if item is best:
-            item.row = _row(item, "T1w", task="n/a", acq="n/a", voi="n/a", run="n/a")
+            item.row = new_row(item, "T1w", task="n/a", acq="n/a", voi="n/a", run="n/a")
             item.note = "T1w image, " + ("skull-stripped already" if item.raw.skull_stripped else "whole head")
         else:
             item.note = f"another structural image of this session; {Path(best.path).name} was taken"
