@@ -70,15 +70,16 @@ def write_dicom_t1w(
         Tells this series from others: goes into its identifiers.
     """
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+    from pydicom.uid import UID
 
     shape = geometry(affine)
     study, series, frame = (f"{_ROOT}.{number}.{kind}" for kind in (1, 2, 3))
     for n in range(values.shape[2]):
         meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = _MR_IMAGE_STORAGE
-        meta.MediaStorageSOPInstanceUID = f"{series}.{n + 1}"
-        meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN
-        meta.ImplementationClassUID = f"{_ROOT}.0"
+        meta.MediaStorageSOPClassUID = UID(_MR_IMAGE_STORAGE)
+        meta.MediaStorageSOPInstanceUID = UID(f"{series}.{n + 1}")
+        meta.TransferSyntaxUID = UID(_EXPLICIT_LITTLE_ENDIAN)
+        meta.ImplementationClassUID = UID(f"{_ROOT}.0")
         image: Dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         image.SOPClassUID, image.SOPInstanceUID = _MR_IMAGE_STORAGE, meta.MediaStorageSOPInstanceUID
         image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = study, series, frame
