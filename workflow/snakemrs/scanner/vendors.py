@@ -56,8 +56,9 @@ def _philips_list(raw: Path, folder: Path, scan: Scan, random: np.random.Generat
     noise = receive(np.zeros((1, scan.protocol.points), complex), coils, random)[0]
     stem = folder / "PRESS_ACC_raw"
     write_list(raw / stem, metabolites, water, noise, scan.protocol, scan.box, scan.personal, "PRESS_ACC")
-    # Its water is in the same file.
-    return {"svs": stem.with_name(f"{stem.name}.data")}, coils
+    # Its water is in the same file, which stands in two rows of scans.tsv.
+    path = stem.with_name(f"{stem.name}.data")
+    return {"svs": path, "mrsref": path}, coils
 
 
 def _siemens(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -> tuple[dict[str, Path], Receive]:
@@ -82,8 +83,8 @@ def _ge(raw: Path, folder: Path, scan: Scan, random: np.random.Generator) -> tup
     water = receive(scan.signal.water, coils, random)
     path = folder / "P12345.7"
     write_pfile(raw / path, metabolites, water, scan.protocol, scan.box, scan.personal)
-    # Its water is in the same file.
-    return {"svs": path}, coils
+    # Its water is in the same file, which stands in two rows of scans.tsv.
+    return {"svs": path, "mrsref": path}, coils
 
 
 WRITERS: dict[str, Writer] = {
