@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemrs.report import words
+from snakemrs.report import tables, words
 from snakemrs.report.inputs import Table, flatten_notes
 from snakemrs.report.tables import badge, download, guard
 
@@ -44,6 +46,20 @@ def test_the_name_of_a_download_cannot_leave_its_folder() -> None:
     assert made is not None
     assert "/" not in made.name
     assert not made.name.startswith(".")
+
+
+def test_a_large_table_is_packed_and_a_very_large_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    rows = [{"a": f"{v:.9g}", "b": f"{w:.9g}"} for v, w in rng.normal(size=(10_000, 2))]
+    packed = download(tmp_path / "group" / "x.tsv", rows)
+    assert packed is not None
+    assert packed.name == "x.tsv.gz"
+    text = gzip.decompress(base64.b64decode(packed.address.split(",", 1)[1])).decode()
+    assert text.count("\n") == 10_001
+    monkeypatch.setattr(tables, "MOST_BYTES", 1000)
+    beside = download(tmp_path / "group" / "x #1.tsv", rows)
+    assert beside is not None
+    assert beside.address == "group/x%20%231.tsv"
 
 
 def test_nothing_to_download_gives_no_link() -> None:

@@ -12,6 +12,7 @@ from snakemrs.report.lights import rule_of
 from snakemrs.report.tables import Grid, badge, download
 
 MOST_ROWS = 400
+MOST_CELLS = 4000
 """Longer tables are shown up to here and downloaded whole."""
 
 
@@ -105,9 +106,10 @@ def plain_grid(table: Table, caption: str) -> Grid:
 
 def shortened(table: Table, caption: str) -> Grid:
     """Give a table up to `MOST_ROWS` rows; the download has all."""
-    if len(table.rows) <= MOST_ROWS:
+    most = max(20, min(MOST_ROWS, MOST_CELLS // max(1, len(table.columns))))
+    if len(table.rows) <= most:
         return plain_grid(table, caption)
-    grid = plain_grid(Table(table.path, table.rows[:MOST_ROWS], table.dictionary), caption)
-    grid.caption = f"{caption}: the first {MOST_ROWS} of n = {len(table.rows)} rows; the download has all."
+    grid = plain_grid(Table(table.path, table.rows[:most], table.dictionary), caption)
+    grid.caption = f"{caption}: the first {most} of n = {len(table.rows)} rows; the download has all."
     grid.download = download(table.path, table.rows)
     return grid

@@ -15,7 +15,7 @@ from snakemrs.report.grids import MOST_ROWS, plain_grid, shortened
 from snakemrs.report.inputs import GroupInputs, Reader, Table, unique
 from snakemrs.report.page import render
 from snakemrs.report.statistics import Statistic, statistics
-from snakemrs.report.tables import Download, Grid, badge, download
+from snakemrs.report.tables import Grid, badge, download
 from snakemrs.study.settings.report import ReportSettings
 
 STATUS = {"done": "pass", "finished": "pass", "ok": "pass", "complete": "pass", "excluded": "warn", "failed": "fail",
@@ -32,7 +32,6 @@ class Content:
     statistics: list[Statistic] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     not_done: list[str] = field(default_factory=list)
-    downloads: list[Download] = field(default_factory=list)
 
 
 def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
@@ -121,8 +120,6 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     excluded = reader.table(folder / "excluded.tsv")
     if excluded is not None and excluded.rows:
         content.grids["excluded"] = shortened(excluded, "Left out of the analyses by a rule of quality")
-    shown = (completeness, quality, concentrations, clinical)
-    content.downloads = [d for d in (download(t.path, t.rows) for t in shown if t is not None) if d]
     content.not_done = unique(content.not_done)
     pages = [(label, inputs.pages.get(label)) for label in inputs.participants]
     return render(

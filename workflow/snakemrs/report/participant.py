@@ -200,7 +200,7 @@ def _section(
     section.not_done = unique(section.not_done)
     section.steps = processing_steps(reader, spectrum, fit)
     section.facts = _facts(reader, spectrum, fit)
-    tables = (quality, per_transient, frames_quality, tissue, amplitudes, static, frames, covariance)
+    tables = (per_transient, amplitudes, frames, covariance)  # the others can be downloaded where they stand
     section.downloads = [d for d in (download(t.path, t.rows) for t in tables if t is not None) if d]
     return section
 

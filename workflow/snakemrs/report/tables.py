@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -56,16 +58,34 @@ def guard(cell: str) -> str:
     return cell
 
 
+PLAIN_BYTES = 150_000
+"""Tables above this are packed (gzip) into the page."""
+MOST_BYTES = 1_800_000
+"""A packed table above this is not carried by the page, which names its place beside it instead."""
+
+
 def download(path: Path, rows: Sequence[Mapping[str, str]], name: str | None = None) -> Download | None:
-    """Give `rows` as a TSV to download, every cell harmless for spreadsheet programs."""
+    """Give `rows` as a TSV to download, every cell harmless for spreadsheet programs.
+
+    Large tables are packed; very large ones become a link to the file, in the folder beside the page.
+    """
     if not rows:
         return None
     columns = list(rows[0])
     lines = ["\t".join(guard(_flat(column)) for column in columns)]
     lines += ["\t".join(guard(_flat(row.get(column, ""))) for column in columns) for row in rows]
-    payload = base64.b64encode(("\n".join(lines) + "\n").encode()).decode()
+    payload = ("\n".join(lines) + "\n").encode()
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name or path.name).lstrip(".") or "table.tsv"
-    return Download(safe, f"data:text/tab-separated-values;charset=utf-8;base64,{payload}")
+    if len(payload) <= PLAIN_BYTES:
+        return Download(safe, _address("text/tab-separated-values;charset=utf-8", payload))
+    packed = gzip.compress(payload, compresslevel=9, mtime=0)
+    if len(packed) <= MOST_BYTES:
+        return Download(f"{safe}.gz", _address("application/gzip", packed))
+    return Download(safe, f"{quote(path.parent.name, safe='')}/{quote(path.name, safe='')}")
+
+
+def _address(kind: str, payload: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(payload).decode()}"
 
 
 def _flat(cell: str) -> str:
