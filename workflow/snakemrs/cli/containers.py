@@ -54,7 +54,7 @@ def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> li
             expected="the program apptainer (1.0 or newer) on PATH",
             remedy="install it, or run without --containers",
         )
-    images = required_images(code)
+    images = required_images(plan, code)
     link_images(study.resolve(), images)
     words = ["--containall", *_user_namespace()]
     for source, target, mode in mounts(study.resolve(), plan):
@@ -74,23 +74,35 @@ def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> li
     return ["--software-deployment-method", "apptainer", "--apptainer-args= " + shlex.join(words)]
 
 
-def families(code: Path | None = None) -> list[str]:
-    """Families of images that the rules name."""
-    root = workflow_root() if code is None else code / "snakemrs" / "_workflow"
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "rules").glob("*.smk")))
-    return sorted(set(re.findall(r"\bimage\(\"(\w+)\"\)", text)))
+def families(rules: Path, plan: Plan) -> list[str]:
+    """Families of images that the steps of a study need.
+
+    Parameters
+    ----------
+    rules : Path
+        Folder of the rule files.
+    plan : Plan
+        The study's plan: without a T1w nothing is segmented.
+    """
+    found = set()
+    for path in sorted(rules.glob("*.smk")):
+        for rule, body in re.findall(r"^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
+            if rule != "segment" or plan.anatomies:
+                found.update(re.findall(r"\bimage\(\"(\w+)\"\)", body))
+    return sorted(found)
 
 
-def required_images(code: Path | None = None) -> dict[str, BuiltImage]:
-    """The images that the rules name, as built on this machine.
+def required_images(plan: Plan, code: Path | None = None) -> dict[str, BuiltImage]:
+    """The images that the steps of a study need, as built on this machine.
 
     Raises
     ------
     RequestError
         If one is missing, or was built from another definition or other code than those of this run.
     """
+    root = workflow_root() if code is None else code / "snakemrs" / "_workflow"
+    wanted = families(root / "rules", plan)
     found = built_images()
-    wanted = families(code)
     missing = [family for family in wanted if family not in found]
     remedy = "`make images` builds them; SNAKEMRS_IMAGES names the folder where they lie"
     if missing:
