@@ -19,7 +19,7 @@ from scipy import stats
 
 from snakemrs.group.association import correlate
 from snakemrs.group.crossover import period_differences, session_change, sign_flip, two_by_two
-from snakemrs.group.design import build_design
+from snakemrs.group.design import Design, build_design
 from snakemrs.group.formula import parse_formula, prepare
 from snakemrs.group.inference import Inference
 from snakemrs.group.mixed import Estimate
@@ -42,11 +42,18 @@ NAIVE = {
 }
 
 
-def fit(rows: pd.DataFrame, text: str, term: str) -> tuple[float, Estimate | None]:
-    """Fit without the checks and the reading of text: the engine that `fit_mixed` calls. Gives p and the estimate."""
+_designs: dict[tuple[str, str], tuple[Design, list[np.ndarray]]] = {}
+
+
+def fit(rows: pd.DataFrame, text: str, term: str, design_key: str) -> tuple[float, Estimate | None]:
+    """Fit by the engine that `fit_mixed` calls; cohorts of one design share its matrix. Gives p and the estimate."""
     formula = parse_formula(text)
-    y, design = build_design(formula, rows)
-    groups = [rows.groupby(list(g), sort=False, observed=True).ngroup().to_numpy() for g in formula.random]
+    key = (text, design_key)
+    if key not in _designs:
+        groups = [rows.groupby(list(g), sort=False, observed=True).ngroup().to_numpy() for g in formula.random]
+        _designs[key] = (build_design(formula, rows)[1], groups)
+    design, groups = _designs[key]
+    y = rows[formula.outcome].to_numpy(float)
     found = Inference(fit_reml(design.X, y, groups), "kenward-roger", len(y))
     test = found.contrast(design.contrasts[term])
     names = [n for n in design.names if sorted(p.split("[")[0] for p in n.split(":")) == sorted(term.split(":"))]
@@ -54,9 +61,18 @@ def fit(rows: pd.DataFrame, text: str, term: str) -> tuple[float, Estimate | Non
         return test.p, None
     row = np.eye(len(design.names))[design.names.index(names[0])]
     estimate, se = float(row @ found.beta), float(np.sqrt(row @ found.covariance @ row))
-    df = found.degrees_of_freedom(row)
-    half = float(stats.t.ppf(0.975, df)) * se
-    return test.p, Estimate(names[0], estimate, se, df, estimate / se, test.p, estimate - half, estimate + half)
+    half = float(stats.t.ppf(0.975, test.den_df)) * se
+    return test.p, Estimate(
+        names[0], estimate, se, test.den_df, estimate / se, test.p, estimate - half, estimate + half
+    )
+
+
+def in_order(frames: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Sort participants by sex and sequence, so that cohorts of one composition have one design; name the design."""
+    first = frames[frames["period"] == 1].drop_duplicates("participant").set_index("participant")
+    order = frames["participant"].map(first["sex"] + first["condition"])
+    ordered = frames.assign(order=order).sort_values(["order", "participant", "session", "frame"], kind="stable")
+    return ordered.drop(columns="order").reset_index(drop=True), " ".join(sorted(first["sex"] + first["condition"]))
 
 
 def truth(frames: pd.DataFrame, preset: str) -> dict[str, float]:
@@ -83,6 +99,7 @@ def truth(frames: pd.DataFrame, preset: str) -> dict[str, float]:
 
 def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tuple[float, float, float, str]]:
     """Run all analyses of one cohort: p, ends of the interval, which truth it is about."""
+    frames, key = in_order(frames)
     rows = frames.copy()
     rows["y"] = np.log(rows["glx_tnaa"])
     start = load_protocol().baseline_duration
@@ -95,16 +112,17 @@ def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tupl
     rows = rows.join(base, on=["participant", "session"])
     rows["change"] = rows["y"] - rows["base"]
     everything = "y ~ condition + phase + period + sex + time + regressor + change + (1|participant) + (1|session)"
-    rows = prepare(rows, parse_formula(everything))
+    new = (PRIMARY, key) not in _designs
+    rows = prepare(rows, parse_formula(everything)) if new else rows
     found: dict[str, tuple[float, float, float, str]] = {}
     for name, (text, term) in MODELS.items():
-        p, e = fit(rows, text, term)
+        p, e = fit(rows, text, term, key)
         about = "glx" if term == "condition:phase" else ""
         found[name] = (p, e.ci_low if e else np.nan, e.ci_high if e else np.nan, about)
     infusion = rows[rows["phase"] == "infusion"]
     for name, text in NAIVE.items():
         data = rows if "phase" in text else infusion
-        p, e = fit(data, text, "condition:phase" if "phase" in text else "condition")
+        p, e = fit(data, text, "condition:phase" if "phase" in text else "condition", key)
         found[name] = (p, e.ci_low if e else np.nan, e.ci_high if e else np.nan, "glx")
     plain = frames.assign(y=np.log(frames["glx_tnaa"]))
     data = period_differences(session_change(plain, "y", "baseline", "infusion"), "change")
@@ -114,7 +132,8 @@ def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tupl
     visits = visits.assign(change=visits["madrs_post"] - visits["madrs_pre"])
     long = pd.concat([visits.assign(time="0", y=visits["madrs_pre"]), visits.assign(time="1", y=visits["madrs_post"])])
     clinical = f"y ~ condition*time + period + sex + {BOTH} + (1|participant:time)"
-    p, e = fit(prepare(long.reset_index(drop=True), parse_formula(clinical)), clinical, "condition:time")
+    long = long.reset_index(drop=True)
+    p, e = fit(prepare(long, parse_formula(clinical)) if new else long, clinical, "condition:time", key)
     assert e is not None
     found["MADRS, condition x time, mixed model"] = (p, e.ci_low, e.ci_high, "madrs")
     clinic = period_differences(visits, "change")
@@ -142,6 +161,7 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=26)
     parser.add_argument("--preset", default="null")
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--every", type=int, default=0, help="print the table so far every so many cohorts")
     parser.add_argument("--no-resampling", action="store_true", help="leave out bootstrap and sign flips")
     arguments = parser.parse_args()
     results: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
@@ -152,17 +172,24 @@ def main() -> None:
         true = truth(frames, arguments.preset)
         for name, (p, low, high, about) in analyse(frames, seed, not arguments.no_resampling).items():
             results[name].append((p, low, high, true.get(about, np.nan)))
-    spent = time.process_time() - begun
-    frames_each = len(frames) // (2 * arguments.participants)
-    size = f"{arguments.participants} x 2 x {frames_each} frames"
-    print(f"preset {arguments.preset}, {arguments.cohorts} cohorts of {size}, {spent:.0f} s on one core")
+        if arguments.every and (cohort + 1) % arguments.every == 0 and cohort + 1 < arguments.cohorts:
+            report(results, arguments, cohort + 1, time.process_time() - begun)
+    report(results, arguments, arguments.cohorts, time.process_time() - begun)
+
+
+def report(
+    results: dict[str, list[tuple[float, float, float, float]]], arguments: argparse.Namespace, done: int, spent: float
+) -> None:
+    """Print the table of what is done so far."""
+    size = f"{arguments.participants} x 2 sessions"
+    print(f"\npreset {arguments.preset}, {done} cohorts of {size}, {spent:.0f} s on one core\n")
     print("| analysis | p < 0.05, % (95 % interval) | 95 % interval holds the truth, % |\n|---|---|---|")
     for name, values in results.items():
         table = np.array(values)
         covered = np.isfinite(table[:, 1:]).all(axis=1)
         inside = int(np.sum((table[:, 1] <= table[:, 3]) & (table[:, 3] <= table[:, 2]) & covered))
         coverage = wilson(inside, int(covered.sum())) if covered.any() else ""
-        print(f"| {name} | {wilson(int((table[:, 0] < 0.05).sum()), len(table))} | {coverage} |")
+        print(f"| {name} | {wilson(int((table[:, 0] < 0.05).sum()), len(table))} | {coverage} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -111,18 +111,22 @@ def period_differences(table: pd.DataFrame, value: str) -> PeriodDifferences:
     periods = sorted({str(p) for p in clean["period"]}, key=natural_key)
     if len(conditions) != 2 or len(periods) != 2:
         raise ValueError(f"a 2 x 2 crossover has two conditions and periods, not {len(conditions)} and {len(periods)}")
+    visits: dict[str, list[tuple[str, str, float]]] = {}
+    for participant, period, condition, number in zip(
+        clean["participant"].astype(str), clean["period"], clean["condition"], clean[value].astype(float), strict=True
+    ):
+        visits.setdefault(participant, []).append((str(period), str(condition), number))
     names, difference, sign, mean, incomplete = [], [], [], [], []
-    for participant, rows in clean.groupby("participant", observed=True, sort=True):
-        by_period = {str(row.period): row for row in rows.itertuples()}
-        if len(rows) != 2 or set(by_period) != set(periods) or rows["condition"].astype(str).nunique() != 2:
-            incomplete.append(str(participant))
+    for participant, rows in sorted(visits.items()):
+        by_period = {period: (condition, number) for period, condition, number in rows}
+        if len(rows) != 2 or set(by_period) != set(periods) or len({condition for _, condition, _ in rows}) != 2:
+            incomplete.append(participant)
             continue
-        first, second = by_period[periods[0]], by_period[periods[1]]
-        a, b = float(getattr(first, value)), float(getattr(second, value))
-        names.append(str(participant))
+        (first, a), (_, b) = by_period[periods[0]], by_period[periods[1]]
+        names.append(participant)
         difference.append(a - b)
         mean.append((a + b) / 2)
-        sign.append(1.0 if str(first.condition) == conditions[1] else -1.0)
+        sign.append(1.0 if first == conditions[1] else -1.0)
     return PeriodDifferences(
         tuple(names),
         np.array(difference),
