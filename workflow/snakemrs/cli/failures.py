@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from snakemrs.cli.cluster import culprits
 from snakemrs.cli.snakemake import Job, reason_of
 from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
 
@@ -11,7 +12,7 @@ from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
 def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
     """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum and stage."""
     found: dict[tuple[str, str], Failure] = {}
-    for job in jobs:
+    for job in culprits(jobs, study):
         log = job.log or ""
         reason = job.problem or (reason_of(study / log) if log else "no log")
         for spectrum in plan.spectra:

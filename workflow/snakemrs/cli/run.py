@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from snakemrs.cli.common import describe, make_plan, study_folder
+from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.failures import failures_of
 from snakemrs.cli.frozen import freeze
 from snakemrs.cli.lock import exclusive
@@ -32,6 +33,13 @@ KEEP_SECONDS = 15.0
 @click.option("--cores", type=click.IntRange(1), help="Processors to use on this machine [default: all].")
 @click.option("--profile", default="local", show_default=True, help="local, slurm, or a folder with a profile.")
 @click.option("--participant-label", "labels", multiple=True, help="Only these participants; the group is left alone.")
+@click.option(
+    "--containers",
+    type=click.Choice(["none", "apptainer"]),
+    default="none",
+    show_default=True,
+    help="Run every step in its container image.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome for a program.")
 @click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
 def run(
@@ -39,6 +47,7 @@ def run(
     cores: int | None,
     profile: str,
     labels: tuple[str, ...],
+    containers: str,
     as_json: bool,
     snakemake_options: tuple[str, ...],
 ) -> None:
@@ -52,10 +61,11 @@ def run(
         snakemrs run STUDY --cores 4
         snakemrs run STUDY --participant-label 01,02
         snakemrs run STUDY --profile slurm -- --retries 1
+        snakemrs run STUDY --containers apptainer
     """
     folder = study_folder(study)
     with exclusive(folder) as lock:
-        status = run_study(folder, cores, profile, labels, list(snakemake_options), as_json, lock)
+        status = run_study(folder, cores, profile, labels, list(snakemake_options), as_json, lock, containers)
     raise SystemExit(status)
 
 
@@ -67,6 +77,7 @@ def run_study(
     options: list[str] | None = None,
     as_json: bool = False,
     lock: int | None = None,
+    containers: str = "none",
 ) -> int:
     """Plan and run a study; give the exit code.
 
@@ -80,13 +91,17 @@ def run_study(
     for problem in plan.problems:
         click.echo(describe(problem), err=True)
     wanted = targets(plan, labels)
+    mode = (
+        "each in its container (apptainer)" if containers == "apptainer" else "in this environment, not in containers"
+    )
+    click.echo(f"Steps run {mode}.", err=True)
     started = time.time()
-    record = _pass(study, plan, cores, profile, wanted, options or [], lock)
+    record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
     failures = failures_of(record.failed, plan, study)
     if failures:
         plan.failed = failures
         plan.save(study)
-        again = _pass(study, plan, cores, profile, wanted, options or [], lock)
+        again = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
         failures += [f for f in failures_of(again.failed, plan, study) if f not in failures]
         record.jobs.update({10_000_000 + n: job for n, job in again.jobs.items()})
     ran = sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
@@ -115,6 +130,7 @@ def _pass(
     wanted: list[str],
     options: list[str],
     lock: int | None,
+    containers: str,
 ) -> Record:
     """One run of Snakemake with its view."""
     stamp = time.strftime("%Y%m%dT%H%M%S")
@@ -122,7 +138,8 @@ def _pass(
     output = study / "logs" / f"snakemake-{stamp}.log"
     local = ["--cores", str(cores or os.cpu_count() or 1)]
     code = freeze(study)
-    command = command_line(study, profile, [*local, *options, *wanted], code)
+    inside = container_arguments(study, plan, code) if containers == "apptainer" else []
+    command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     kept = time.monotonic()
 
     with make_view() as view:

@@ -46,6 +46,8 @@ class Job:
     started: float = 0.0
     finished: float = 0.0
     problem: str | None = None
+    outputs: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
 
     @property
     def stage(self) -> str:
@@ -80,11 +82,14 @@ class Record:
                 event["rule_name"], event.get("wildcards") or {}, event.get("reason", ""), log[0] if log else None
             )
             job.state, job.started = "running", event["time"]
+            job.outputs, job.logs = list(event.get("output") or []), list(log)
             self.jobs[event["jobid"]] = job
         elif kind == "job_finished":
             self._end(event.get("job_id", event.get("jobid")), "done", event["time"])
         elif kind == "job_error":
             self._end(event.get("jobid"), "failed", event["time"])
+            if event.get("jobid") in self.jobs:
+                self.jobs[event["jobid"]].logs = list(event.get("log") or self.jobs[event["jobid"]].logs)
         elif kind == "error":
             self.messages.append(str(event.get("message", "")))
 
