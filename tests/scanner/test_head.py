@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from snakemrs.scanner.head import (
     INTENSITY,
     Box,
     Head,
     Pose,
+    add_skull,
     draw_anatomy,
     draw_head,
     draw_pose,
@@ -89,6 +91,20 @@ def test_the_image_shows_the_tissue_of_the_truth() -> None:
     mixed = sum(INTENSITY[name] * share[name] for name in INTENSITY)
     assert image[index].mean() == pytest.approx(mixed, abs=0.01)
     assert brain[index].all()
+
+
+def test_a_whole_head_has_bone_and_scalp_round_the_same_brain() -> None:
+    image, brain, _ = draw_anatomy(undeformed(), spacing=3.0)
+    whole, kept = add_skull(image, brain, 3.0)
+    assert kept.all()
+    inside = ndimage.binary_erosion(brain, iterations=2)
+    np.testing.assert_allclose(whole[inside], image[inside], atol=0.05)
+    middle = tuple(np.array(image.shape) // 2)
+    profile = whole[middle[0], middle[1], middle[2] :]
+    edge = int(np.flatnonzero(brain[middle[0], middle[1], middle[2] :]).max())
+    assert profile[edge + 2] < 0.12  # bone
+    assert profile[edge + 4] > 0.5  # scalp
+    assert profile[-1] < 0.01  # air
 
 
 def test_a_scanned_image_is_stripped_and_its_noise_reproducible() -> None:

@@ -33,6 +33,14 @@ def test_the_study_is_one_that_the_pipeline_accepts(study: Path) -> None:
     assert all((study / config.raw / scan.path).is_file() for scan in scans)
 
 
+@pytest.mark.parametrize("vendor", ["philips-list", "siemens", "ge"])
+def test_the_studies_of_all_vendors_are_accepted(vendor: str, tmp_path: Path) -> None:
+    write_study(tmp_path / "s", vendor, "null", 1, 1, seed=2, transients=16, t1w="dicom", t1w_spacing=6.0)
+    scans = read_scans(tmp_path / "s" / "scans.tsv")
+    assert sorted(scan.suffix for scan in scans) == ["T1w", "mrsref", "svs"]
+    assert all((tmp_path / "s" / "raw" / scan.path).exists() for scan in scans)
+
+
 def test_conditions_are_masked_outside_the_truth(study: Path) -> None:
     told = [path for path in study.rglob("*") if path.is_file() and "truth" not in path.parts]
     assert not [path for path in told if b"naltrexone" in path.read_bytes() or b"placebo" in path.read_bytes()]

@@ -18,6 +18,7 @@ PRESETS = ("realistic", "null", "large", "drift-only", "bold-only")
 @click.option("--sessions", type=click.IntRange(1, 9), default=2, show_default=True, help="Sessions of each.")
 @click.option("--transients", type=click.IntRange(1), help="Of a session [default: of the vendor; a multiple of 8].")
 @click.option("--t1w", type=click.Choice(["nifti", "dicom"]), default="nifti", show_default=True, help="T1w images as.")
+@click.option("--whole-head", is_flag=True, help="T1w images with skull and scalp [default: brain only].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same bytes.")
 def simulate(
     study: Path,
@@ -27,6 +28,7 @@ def simulate(
     sessions: int,
     transients: int | None,
     t1w: str,
+    whole_head: bool,
     seed: int,
 ) -> None:
     """Write a virtual study to STUDY as a scanner would, with its truth.
@@ -45,6 +47,6 @@ def simulate(
     def say(text: str) -> None:
         click.echo(f"  {text}")
 
-    write_study(study, vendor, preset, participants, sessions, seed, transients, t1w, say=say)
+    write_study(study, vendor, preset, participants, sessions, seed, transients, t1w, whole_head=whole_head, say=say)
     click.echo(f"{study}: {participants} participants × {sessions} sessions, preset {preset}, {vendor}")
     click.echo(f"What is true stands in {study / 'truth'}; `snakemrs run {study}` does not read it.")

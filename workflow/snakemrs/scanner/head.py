@@ -198,7 +198,7 @@ def draw_anatomy(head: Head, spacing: float = 1.0) -> tuple[np.ndarray, np.ndarr
     affine : ndarray, shape (4, 4)
         Voxel to own mm.
     """
-    low, high = np.array([-82.0, -118.0, -78.0]), np.array([82.0, 86.0, 94.0])
+    low, high = np.array([-92.0, -128.0, -88.0]), np.array([92.0, 96.0, 104.0])
     shape = np.ceil((high - low) / spacing).astype(int) + 1
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low
@@ -221,14 +221,39 @@ def draw_anatomy(head: Head, spacing: float = 1.0) -> tuple[np.ndarray, np.ndarr
     return image, brain, affine
 
 
+LAYERS = ((3.0, 0.18), (9.0, 0.05), (14.0, 0.9))
+"""What lies round the brain: outer distance from it in mm, intensity (fluid, bone, scalp)."""
+
+
+def add_skull(image: np.ndarray, brain: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Put fluid, bone and scalp round a brain (a plain shell, without face or neck).
+
+    Returns
+    -------
+    image : ndarray of float32
+    head : ndarray of bool
+        All of the volume: air has noise too.
+    """
+    solid = ndimage.binary_closing(brain, iterations=max(round(6 / spacing), 1))
+    solid = ndimage.binary_fill_holes(solid) | brain
+    distance = ndimage.distance_transform_edt(~solid, sampling=spacing)
+    whole = image.copy()
+    whole[solid & ~brain] = LAYERS[0][1]
+    inner = 0.0
+    for outer, intensity in LAYERS:
+        whole[(distance > inner) & (distance <= outer)] = intensity
+        inner = outer
+    return ndimage.gaussian_filter(whole, 0.4 / spacing), np.ones_like(brain)
+
+
 def scan_t1w(
-    image: np.ndarray, brain: np.ndarray, random: np.random.Generator, noise: float = 0.02, bias: float = 0.15
+    image: np.ndarray, kept: np.ndarray, random: np.random.Generator, noise: float = 0.02, bias: float = 0.15
 ) -> np.ndarray:
-    """Add a smooth receive field (±`bias`) and Rician noise (`noise` of white matter); int16, skull-stripped."""
+    """Add a smooth receive field (±`bias`) and Rician noise (`noise` of white matter); int16, nought outside `kept`."""
     coarse = ndimage.gaussian_filter(random.normal(size=(8, 8, 8)), 1.5)
     coarse *= bias / np.abs(coarse).max()
     zooms = np.array(image.shape) / 8
     field = 1 + ndimage.zoom(coarse, zooms, order=1, grid_mode=True, mode="nearest")[tuple(map(slice, image.shape))]
     real = image * field + noise * random.standard_normal(image.shape, dtype=np.float32)
     imaginary = noise * random.standard_normal(image.shape, dtype=np.float32)
-    return np.where(brain, np.rint(800 * np.hypot(real, imaginary)), 0).astype(np.int16)
+    return np.where(kept, np.rint(800 * np.hypot(real, imaginary)), 0).astype(np.int16)

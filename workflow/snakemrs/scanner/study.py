@@ -14,7 +14,17 @@ from snakemrs.io.atomic import write_text
 from snakemrs.io.tables import write_table
 from snakemrs.scanner import truth as true_tables
 from snakemrs.scanner.cohort import Cohort, Person, Visit, draw_cohort
-from snakemrs.scanner.head import Head, Pose, draw_anatomy, draw_head, draw_pose, fractions, place_box, scan_t1w
+from snakemrs.scanner.head import (
+    Head,
+    Pose,
+    add_skull,
+    draw_anatomy,
+    draw_head,
+    draw_pose,
+    fractions,
+    place_box,
+    scan_t1w,
+)
 from snakemrs.scanner.personal import Personal, draw_personal
 from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
 from snakemrs.scanner.signal import (
@@ -57,6 +67,7 @@ def write_study(
     transients: int | None = None,
     t1w: str = "nifti",
     t1w_spacing: float | None = None,
+    whole_head: bool = False,
     say: Say = lambda text: None,
 ) -> None:
     """Write a virtual study.
@@ -78,6 +89,8 @@ def write_study(
         Format of the T1w images.
     t1w_spacing : float, optional
         Of the voxels of the T1w images, mm; that of the protocol where not given.
+    whole_head : bool
+        Whether the T1w images show skull and scalp; brain only where not.
     say : callable
         Called with a line of progress.
 
@@ -99,7 +112,9 @@ def write_study(
     done: list[true_tables.SessionTruth] = []
     for index, person in enumerate(cohort.people):
         head = draw_head(np.random.default_rng([seed, _HEAD, index]))
-        anatomy = draw_anatomy(head, t1w_spacing or protocol.t1w_spacing_mm)
+        spacing = t1w_spacing or protocol.t1w_spacing_mm
+        image, brain, affine = draw_anatomy(head, spacing)
+        anatomy = (*(add_skull(image, brain, spacing) if whole_head else (image, brain)), affine)
         personal = draw_personal(np.random.default_rng([seed, _PERSONAL, index]), person.sex, person.age)
         factors = draw_factors(chosen, np.random.default_rng([seed, _LEVELS, index]))
         for visit in person.visits:
@@ -173,9 +188,9 @@ def _write_t1w(
     number: int,
     random: np.random.Generator,
 ) -> Path:
-    """Write the skull-stripped T1w image of a session, its pose in the affine; give its path in the raw folder."""
-    image, brain, affine = anatomy
-    values, placed = scan_t1w(image, brain, random), pose.affine @ affine
+    """Write the T1w image of a session, its pose in the affine; give its path in the raw folder."""
+    image, kept, affine = anatomy
+    values, placed = scan_t1w(image, kept, random), pose.affine @ affine
     raw = plan.study / "raw"
     if plan.t1w == "dicom":
         path = folder / "T1w"

@@ -33,7 +33,7 @@ def write_nifti_t1w(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
     nifti.set_qform(affine, 1)
     nifti.set_sform(affine, 1)
     nifti.header.set_xyzt_units("mm", "sec")
-    nifti.header["descrip"] = b"virtual T1w, brain only"
+    nifti.header["descrip"] = b"virtual T1w"
     with replacing(path) as temporary:
         write_nifti(nifti, temporary)
 
