@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from snakemrs.cli.checks import check_study
 from snakemrs.cli.headers import read_header
 from snakemrs.errors import RequestError
 from snakemrs.study.plan import Plan, build_plan
@@ -33,8 +34,9 @@ def make_plan(study: Path) -> Plan:
         if os.isatty(2) and total > 20 and (done % 10 == 0 or done == total):
             click.echo(f"\rlooking at raw files: {done} of {total}", nl=done == total, err=True)
 
-    # The parsed plan is about the study's folder; raw headers are looked at by ingest's own recognition.
-    return build_plan(study, read_header, progress)
+    plan = build_plan(study, read_header, progress)
+    plan.problems += check_study(study, plan)
+    return plan
 
 
 def describe(problem: Problem) -> str:

@@ -21,4 +21,7 @@ def read_header(path: Path) -> dict[str, Any]:
         "bandwidth": raw.bandwidth,
         "points": raw.points,
         "transients": raw.transients,
+        "nucleus": raw.nucleus,
+        "voxel_size": list(raw.voxel_size),
+        "centre": list(raw.centre),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,18 +11,24 @@ from typing import Any
 
 import click
 
+from snakemrs.cli.checks import disk_needed, estimate
+from snakemrs.cli.cluster import executor_problem
 from snakemrs.cli.common import describe, make_plan, study_folder
-from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow
+from snakemrs.cli.containers import container_arguments
+from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
 from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
 from snakemrs.study.plan import Plan
+from snakemrs.study.tables import Problem
 
 
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--profile", default="local", show_default=True, help="Profile of the later run.")
 @click.option("--participant-label", "labels", multiple=True, help="Only these participants.")
+@click.option("--containers", type=click.Choice(["none", "apptainer"]), default="none", help="As of the later run.")
+@click.option("--cores", type=click.IntRange(1), help="Processors of the later run, for the estimate [default: all].")
 @click.option("--json", "as_json", is_flag=True, help="Print for a program.")
-def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> None:
+def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, cores: int | None, as_json: bool) -> None:
     """Check a study and say what would run and why; nothing is started.
 
     Exit code 0: the study can run. 1: it can, but not for every participant. 2: it cannot.
@@ -33,8 +40,15 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> N
     folder = study_folder(study)
     resolved = make_plan(folder)
     resolved.save(folder)
+    if unreachable := executor_problem(profile_folder(profile)):
+        resolved.problems.append(Problem("error", unreachable, f"profile {profile}"))
+    if containers == "apptainer":
+        container_arguments(folder, resolved)
     record = dry_run(folder, resolved, profile, labels)
     work = explain(record)
+    rules = Counter(job.rule for job in record.jobs.values())
+    seconds = estimate(rules, measured_seconds(folder), cores or os.cpu_count() or 1)
+    megabytes = disk_needed(resolved)
     errors = [p for p in resolved.problems if p.severity == "error"]
     if as_json:
         content: dict[str, Any] = {
@@ -49,6 +63,8 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> N
             ],
             "why": work,
             "problems": [vars(p) for p in resolved.problems],
+            "estimated_seconds": round(seconds),
+            "estimated_megabytes": round(megabytes),
             "runnable": True,
         }
         click.echo(json.dumps(content, indent=2))
@@ -66,9 +82,23 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], as_json: bool) -> N
             click.echo(f"{sum(counts.values())} jobs would run:")
             for stage, count in counts.items():
                 click.echo(f"  {stage:<10}{count:>6}")
+            click.echo(f"about {max(1, round(seconds / 60))} min and {megabytes:.0f} MB in all (an estimate)")
             for line in work:
                 click.echo(f"  {line}")
     raise SystemExit(1 if errors else 0)
+
+
+def measured_seconds(study: Path) -> dict[str, float]:
+    """Mean seconds a job of each rule took in the study's runs so far."""
+    taken: dict[str, list[float]] = {}
+    for path in sorted((study / "work" / "events").glob("*-*.jsonl"))[-5:]:
+        record = Record()
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record.take(json.loads(line))
+        for job in record.jobs.values():
+            if job.state == "done":
+                taken.setdefault(job.rule, []).append(job.finished - job.started)
+    return {rule: sum(values) / len(values) for rule, values in taken.items()}
 
 
 def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = ()) -> Record:

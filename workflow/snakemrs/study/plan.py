@@ -163,6 +163,10 @@ def companions(path: Path) -> list[Path]:
     return found
 
 
+READER = 2
+"""Version of what `read_header` gives; a cache of another version is not used."""
+
+
 class HashCache:
     """Hashes and headers of raw files, kept between plans by size and time of change, so that only new files are read.
 
@@ -183,10 +187,12 @@ class HashCache:
         files = [path, *companions(path)]
         stamps = [[f.name, *_stamp(f)] for f in files]
         entry = self.entries.get(str(path))
+        if entry is not None and entry.get("reader") != READER:
+            entry = None
         if entry is None or entry["stamps"] != stamps:
             digest = hash_file(path) if len(files) == 1 else _join([hash_file(f) for f in files])
             if entry is None or entry["sha256"] != digest:
-                entry = {"sha256": digest, "header": read_header(path)}
+                entry = {"sha256": digest, "header": read_header(path), "reader": READER}
             entry = {**entry, "stamps": stamps}
             self.entries[str(path)] = entry
         return str(entry["sha256"]), dict(entry["header"])

@@ -1,0 +1,213 @@
+"""What `plan` can know before anything runs: each check gives problems in words, one function a subject."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from snakemrs.errors import SnakeMRSError
+from snakemrs.io.tables import read_table
+from snakemrs.study.plan import Plan, PlannedScan, PlannedSpectrum
+from snakemrs.study.tables import Problem, nearest
+
+# Measured on the demo (python -m snakemrs demo, then du): MB a T1w and a spectrum leave under bids/ and derivatives/.
+MEGABYTES_PER_T1W = 12.0
+MEGABYTES_PER_SPECTRUM = 12.0
+VOXEL_TOLERANCE = 1.0
+"""Millimetres by which centres or sizes of a spectrum's and its water's voxel may differ."""
+FREQUENCY_TOLERANCE = 0.05
+"""MHz by which spectrometer frequencies of a spectrum and its water may differ."""
+
+# Columns that the joined tables have of themselves (docs/reference/files.md, group).
+_JOINED = {
+    *("participant", "session", "task", "acq", "voi", "run", "frame", "onset", "duration"),
+    *("phase", "period", "condition", "sequence", "time_bin", "regressor", "kind", "verdict"),
+}
+
+
+def check_study(study: Path, plan: Plan) -> list[Problem]:
+    """Run every check; problems of the plan itself (missing files, tables) are not repeated."""
+    scans = {scan.bids: scan for scan in plan.scans}
+    problems: list[Problem] = []
+    for spectrum in plan.spectra:
+        scan = scans[spectrum.svs]
+        if not scan.header:
+            continue  # missing or unreadable: said already
+        problems += _check_header(scan, spectrum)
+        if spectrum.water in scans and scans[spectrum.water].header:
+            problems += _check_pair(scan, scans[spectrum.water])
+        elif spectrum.fitted and not spectrum.water:
+            problems.append(_warning(scan, "no water reference: ratios only, no concentrations"))
+        if spectrum.fitted and not spectrum.anatomy:
+            problems.append(_warning(scan, "no T1w of this participant: no tissue correction"))
+    problems += _check_kinds(plan)
+    problems += _check_geometry(study, plan, scans)
+    problems += _check_basis(study, plan)
+    problems += _check_formula(study, plan)
+    problems += _check_disk(study, plan)
+    return problems
+
+
+def _error(scan: PlannedScan, message: str) -> Problem:
+    return Problem("error", message, scan.path, None, scan.participant)
+
+
+def _warning(scan: PlannedScan, message: str) -> Problem:
+    return Problem("warning", message, scan.path, None, scan.participant)
+
+
+def _check_header(scan: PlannedScan, spectrum: PlannedSpectrum) -> list[Problem]:
+    """Echo time, sequence and frequency that every later step needs."""
+    found = []
+    echo_time = scan.header.get("te")
+    if echo_time is None:
+        found.append(_warning(scan, "the header has no echo time; set ingest.echo_time (seconds) in study.yaml"))
+    elif not 0.001 <= echo_time <= 0.5:
+        found.append(_warning(scan, f"echo time {echo_time:g} s is outside 1-500 ms; see ingest.echo_time"))
+    if spectrum.fitted and scan.header.get("sequence") is None:
+        found.append(_warning(scan, "the sequence is not known from the header: name a basis in study.yaml"))
+    return found
+
+
+def _check_pair(scan: PlannedScan, water: PlannedScan) -> list[Problem]:
+    """A spectrum and its water reference: same voxel, same field, same nucleus."""
+    found = []
+    one, other = scan.header, water.header
+    for key, name in (("centre", "centre"), ("voxel_size", "size")):
+        a, b = one.get(key) or (), other.get(key) or ()
+        if len(a) == len(b) == 3 and max(abs(x - y) for x, y in zip(a, b, strict=True)) > VOXEL_TOLERANCE:
+            shown = " against ".join("(" + ", ".join(f"{v:.1f}" for v in c) + ") mm" for c in (a, b))
+            found.append(_error(scan, f"the water reference is of another voxel: {name} {shown} in {water.path}"))
+    a, b = one.get("frequency"), other.get("frequency")
+    if a and b and abs(a - b) > FREQUENCY_TOLERANCE:
+        found.append(_error(scan, f"the water reference is of another field: {a:.3f} against {b:.3f} MHz"))
+    if one.get("nucleus") and other.get("nucleus") and one["nucleus"] != other["nucleus"]:
+        found.append(_error(scan, f"the water reference is of {other['nucleus']}, the spectrum of {one['nucleus']}"))
+    return found
+
+
+def _check_kinds(plan: Plan) -> list[Problem]:
+    """What a file is, by its header, against what scans.tsv calls it."""
+    found = []
+    for scan in plan.scans:
+        kind = scan.header.get("kind")
+        if kind in (None, "unknown", scan.suffix) or (kind in ("svs", "mrsref") and scan.suffix in ("svs", "mrsref")):
+            continue
+        found.append(_error(scan, f"scans.tsv calls it {scan.suffix}, by its header it is {kind}"))
+    return found
+
+
+def _check_geometry(study: Path, plan: Plan, scans: dict[str, PlannedScan]) -> list[Problem]:
+    """Whether the voxel's centre lies within the field of view of the participant's T1w (NIfTI only)."""
+    import numpy as np
+
+    boxes: dict[str, Any] = {}
+    found = []
+    by_prefix = {anatomy.prefix: scans[anatomy.t1w] for anatomy in plan.anatomies}
+    for spectrum in plan.spectra:
+        image = by_prefix.get(spectrum.anatomy or "")
+        scan = scans[spectrum.svs]
+        centre = scan.header.get("centre") or ()
+        if image is None or len(centre) != 3 or not image.path.endswith((".nii", ".nii.gz")):
+            continue
+        if image.path not in boxes:
+            boxes[image.path] = _box(study / plan.raw / image.path)
+        if boxes[image.path] is None:
+            continue
+        inverse, shape = boxes[image.path]
+        index = inverse[:3, :3] @ np.asarray(centre) + inverse[:3, 3]
+        if np.any(index < -0.5) or np.any(index > shape - 0.5):
+            text = "the voxel lies outside the field of view of the T1w: is it this participant's, of this session?"
+            found.append(_error(scan, f"{text} ({image.path})"))
+    return found
+
+
+def _box(path: Path) -> tuple[Any, Any] | None:
+    """Inverse affine and shape of a NIfTI image; None where it cannot be read (the plan says so)."""
+    import nibabel as nib
+    import numpy as np
+
+    try:
+        image: Any = nib.load(path)
+        return np.linalg.inv(image.affine), np.asarray(image.shape[:3])
+    except Exception:  # whatever is wrong with it, ingest names it
+        return None
+
+
+def _check_basis(study: Path, plan: Plan) -> list[Problem]:
+    """The study's own basis: readable, and of the data's field."""
+    own = plan.settings["basis"]
+    if not own:
+        return []
+    from snakemrs.spins.basis_formats import read_basis
+
+    path = study / own
+    try:
+        basis = read_basis(path)
+    except SnakeMRSError as error:
+        return [Problem("error", f"the basis cannot be used: {error.message}", str(own))]
+    found = []
+    for scan in plan.scans:
+        frequency = scan.header.get("frequency")
+        if scan.suffix == "svs" and frequency and abs(frequency / basis.spectrometer_frequency - 1) > 0.01:
+            text = f"the basis is of {basis.spectrometer_frequency:.1f} MHz, the spectrum of {frequency:.1f} MHz"
+            found.append(_error(scan, text))
+    return found
+
+
+def _check_formula(study: Path, plan: Plan) -> list[Problem]:
+    """Columns that the group's formula names."""
+    from snakemrs.group.formula import parse_formula
+
+    columns = set(_JOINED)
+    for name in ("participants.tsv", "sessions.tsv"):
+        if (study / name).exists():
+            rows = read_table(study / name)
+            columns |= set(rows[0]) if rows else set()
+    text = plan.settings["group"]["formula"]
+    try:
+        formula = parse_formula(f"y ~ {text} + (1|participant) + (1|participant:session)")
+    except SnakeMRSError as error:
+        return [Problem("error", f"group.formula: {error.message}", "study.yaml")]
+    found = []
+    for name in formula.predictors:
+        if name not in columns:
+            hint = nearest(name, columns)
+            text = f"group.formula names '{name}', which neither participants.tsv nor sessions.tsv has"
+            found.append(Problem("warning", text + (f" ({hint})" if hint else ""), "study.yaml"))
+    return found
+
+
+def _check_disk(study: Path, plan: Plan) -> list[Problem]:
+    """Room for what will be written."""
+    free = shutil.disk_usage(study).free / 1e6
+    needed = disk_needed(plan)
+    if free < needed:
+        return [Problem("error", f"about {needed:.0f} MB will be written, {free:.0f} MB are free", str(study))]
+    return []
+
+
+def disk_needed(plan: Plan) -> float:
+    """Megabytes that bids/ and derivatives/ of the study take, by the demo's measure."""
+    return MEGABYTES_PER_T1W * len(plan.anatomies) + MEGABYTES_PER_SPECTRUM * len(plan.spectra)
+
+
+# Seconds a job of each rule took in the demo on one core; `estimate` prefers what this study's own runs took.
+SECONDS = {"ingest": 3.0, "segment": 35.0, "preprocess": 4.0, "fit": 2.0, "voxel": 2.0, "quantify": 1.0, "group": 5.0}
+
+
+def estimate(rules: dict[str, int], measured: dict[str, float], cores: int) -> float:
+    """Seconds that jobs will take on `cores` processors.
+
+    Parameters
+    ----------
+    rules : dict
+        Number of jobs by rule.
+    measured : dict
+        Mean seconds by rule in earlier runs of this study.
+    """
+    total = sum(count * measured.get(rule, SECONDS.get(rule, 2.0)) for rule, count in rules.items())
+    longest = max((measured.get(rule, SECONDS.get(rule, 2.0)) for rule, count in rules.items() if count), default=0.0)
+    return max(total / cores, longest) if math.isfinite(total) else 0.0
