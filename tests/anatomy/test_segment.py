@@ -117,16 +117,15 @@ def test_a_stripped_head_is_segmented_the_same_each_time(heads: ModuleType, tmp_
     assert quality["template_similarity"]["verdict"] == "pass"
 
 
-@pytest.mark.slow
 def test_existing_maps_are_used_as_they_are(heads: ModuleType, tmp_path: Path):
-    head = heads.draw(4, (2.5, 2.5, 2.5))
+    head = heads.draw(4, (2, 2, 2))
     path = save(tmp_path / "T1w.nii.gz", head.t1w.data, head.t1w.affine)
     folder = tmp_path / "fmriprep" / "anat"
     folder.mkdir(parents=True)
     for tissue in ("GM", "WM", "CSF"):
         save(folder / f"sub-01_label-{tissue}_probseg.nii.gz", head.truth[tissue.lower()], head.t1w.affine)
         save(folder / f"sub-01_space-MNI152_label-{tissue}_probseg.nii.gz", head.truth["gm"], head.t1w.affine)
-    settings = f'{{"backend": "precomputed", "precomputed": "{folder}", "registration_spacing": 4}}'
+    settings = f'{{"backend": "precomputed", "precomputed": "{folder}"}}'
     run(path, "--output", tmp_path / "out", "--settings", settings)
     found = nib.load(tmp_path / "out_label-GM_probseg.nii.gz").get_fdata()
     np.testing.assert_allclose(found, head.truth["gm"], atol=1e-6)

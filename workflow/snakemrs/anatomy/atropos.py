@@ -68,7 +68,7 @@ def segment_atropos(
             x=to_ants(cut.like(inside.astype(np.float32))),
             i=[to_ants(cut.like(p)) for p in priors],
             m=f"[{smoothing:g},1x1x1]",
-            c="[8,0.0001]",
+            c="[5,0.0001]",
             priorweight=prior_weight,
             v=0,
         )

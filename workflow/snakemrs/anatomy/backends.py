@@ -65,29 +65,35 @@ def segment(t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Pat
     folder : Path
         For the files of programs.
     """
-    brain = find_brain(
-        t1w,
-        extracted,
-        folder,
-        bias_correction=settings.bias_correction,
-        spacing=settings.registration_spacing,
-        seed=settings.seed,
-    )
+    if settings.second_backend == settings.backend:
+        raise RequestError("the second backend is the first", found=settings.second_backend)
+    chosen = [b for b in (settings.backend, settings.second_backend) if b is not None]
+    brain = None
+    if chosen != ["precomputed"]:
+        brain = find_brain(
+            t1w,
+            extracted,
+            folder,
+            bias_correction=settings.bias_correction,
+            spacing=settings.registration_spacing,
+            seed=settings.seed,
+        )
     maps, made_by = _maps(settings.backend, t1w, brain, settings, folder)
-    mask, image = brain.mask, brain.t1w
-    if settings.backend == "precomputed":
-        mask, image = np.sum(list(maps.values()), axis=0) > 0.5, t1w
     second = None
     if settings.second_backend is not None:
-        if settings.second_backend == settings.backend:
-            raise RequestError("the second backend is the first", found=settings.second_backend)
         second, other = _maps(settings.second_backend, t1w, brain, settings, folder)
         made_by += f"; second: {other}"
+    if settings.backend == "precomputed" or brain is None:
+        mask, image = np.sum(list(maps.values()), axis=0) > 0.5, t1w
+    else:
+        mask, image = brain.mask, brain.t1w
+    if brain is None:
+        return Segmentation(image, mask, maps, made_by, extracted, second=second)
     return Segmentation(image, mask, maps, made_by, extracted, brain.similarity, brain.to_template, second)
 
 
 def _maps(
-    backend: Backend, t1w: Volume, brain: Brain, settings: AnatomySettings, folder: Path
+    backend: Backend, t1w: Volume, brain: Brain | None, settings: AnatomySettings, folder: Path
 ) -> tuple[dict[str, np.ndarray], str]:
     """Tissue maps of one backend, and what made them."""
     if backend == "precomputed":
@@ -99,6 +105,7 @@ def _maps(
             )
         files, program = find_derivatives(Path(settings.precomputed))
         return read_maps(files, t1w), f"{program} ({', '.join(sorted({f.name for f in files.values()}))})"
+    assert brain is not None
     if backend in ("fast", "synthseg"):
         return _external(backend, t1w, brain, settings, folder), {"fast": "FSL FAST", "synthseg": "SynthSeg"}[backend]
     if backend == "hmrf":

@@ -49,7 +49,7 @@ def remove_bias(
         mask=to_ants(coarse.like(inside.astype(np.float32))),
         shrink_factor=1,
         convergence={"iters": list(iterations), "tol": 1e-6},
-        spline_param=200,
+        spline_param=100,
         return_bias_field=True,
     )
     field = np.asarray(from_ants(field_image).data, np.float32)

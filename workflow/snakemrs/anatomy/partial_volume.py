@@ -16,9 +16,8 @@ TISSUES = ("CSF", "GM", "WM")
 PAIRS = ((0, 1), (1, 2), (0, 2))
 MIXED = 0.2
 """Prior weight of a mixture over that of pure tissue, where both its tissues are around."""
-FIELD_WIDTH = 12.0
-"""Standard deviation of the kernel that smooths what bias field the first correction left, mm. (FAST's is a full
-width at half maximum of 20 mm by default.)"""
+FIELD_WIDTHS = (20.0, 20.0, 15.0, 15.0, 12.0, 12.0)
+"""Standard deviations of the kernels that smooth what bias field N4 left, one a round, mm."""
 
 
 def class_means(
@@ -112,9 +111,11 @@ def shares(
 
 
 def remaining_field(
-    data: np.ndarray, mask: np.ndarray, found: np.ndarray, means: np.ndarray, spacing: np.ndarray
+    data: np.ndarray, mask: np.ndarray, found: np.ndarray, means: np.ndarray, sigma: np.ndarray
 ) -> np.ndarray:
     """Bias field that is left: what the image is over what its tissue should be, smoothed, shape of `data`.
+
+    `sigma` is the standard deviation of the smoothing in voxels, shape (3,).
 
     Grey and white matter count, not CSF, whose rim holds dura and vessels (Wells et al., IEEE Trans Med Imaging
     1996;15:429).
@@ -126,29 +127,27 @@ def remaining_field(
     weight = np.where(mask, (found[1] + found[2]) ** 2, 0.0).astype(np.float32)
     ratio = np.log(np.maximum(data, floor) / np.maximum(expected, floor))
     ratio = np.where(weight > 0, np.clip(ratio, -0.3, 0.3), 0.0).astype(np.float32)
-    sigma = FIELD_WIDTH / spacing
     total = ndimage.gaussian_filter(weight, sigma, truncate=2.5)
     field = ndimage.gaussian_filter(ratio * weight, sigma, truncate=2.5) / np.maximum(total, 1e-3)
     return np.asarray(np.exp(field))
 
 
-def refine(t1w: Volume, mask: np.ndarray, maps: dict[str, np.ndarray], rounds: int = 3) -> dict[str, np.ndarray]:
+def refine(t1w: Volume, mask: np.ndarray, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Turn probabilities of classes ``GM WM CSF`` into shares of tissue, on the grid of the T1w.
 
-    Class means, shares and the bias field that N4 left are estimated in turn, `rounds` times. The class probabilities
-    stay half of what is expected around a voxel, so that the shares cannot wander off.
+    Class means, shares and the bias field that N4 left are estimated in turn, a round for each of `FIELD_WIDTHS`.
     """
     cut, box = t1w.crop(mask, 3.0)
-    posteriors = np.stack([maps[name][box] for name in TISSUES])
     inside = mask[box]
-    data, around = cut.data.astype(np.float32), posteriors
-    for turn in range(rounds + 1):
-        means, sds = class_means(data, inside, around)
-        found = shares(data, inside, around, means, sds)
-        if turn == rounds:
-            break
-        around = 0.5 * (posteriors + found)
-        data = np.asarray(data / remaining_field(data, inside, found, means, cut.spacing), np.float32)
+    data = cut.data.astype(np.float32)
+    found = np.stack([maps[name][box] for name in TISSUES])
+    for width in FIELD_WIDTHS:
+        means, sds = class_means(data, inside, found)
+        found = shares(data, inside, found, means, sds)
+        field = remaining_field(data, inside, found, means, width / cut.spacing)
+        data = np.asarray(data / field, np.float32)
+    means, sds = class_means(data, inside, found)
+    found = shares(data, inside, found, means, sds)
     out = {}
     for name, part in zip(TISSUES, found, strict=True):
         out[name] = np.zeros(t1w.data.shape, np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from snakemrs.errors import DataError, RequestError
+from snakemrs.errors import DataError
 from snakemrs.io.tables import write_table
 from snakemrs.study.settings import load_settings
 from snakemrs.study.settings.voxel import VoxelSettings
@@ -25,6 +25,12 @@ _IMAGE = click.Path(path_type=Path)
 @click.option("--csf", type=_IMAGE, required=True, help="Probability of CSF.")
 @click.option("--output", "stem", required=True, help="Folder and beginning of the names of the tables.")
 @click.option("--mask-output", type=_IMAGE, help="Where to write the voxel mask in T1w space.")
+@click.option(
+    "--compare",
+    type=_IMAGE,
+    multiple=True,
+    help="Voxel of another session (…_voxel.json) with which the overlap is measured; may be repeated.",
+)
 @click.option("--settings", "settings_source", help="Settings of the stage: JSON text, or a YAML or JSON file.")
 def voxel(
     svs: Path,
@@ -35,6 +41,7 @@ def voxel(
     csf: Path,
     stem: str,
     mask_output: Path | None,
+    compare: tuple[Path, ...],
     settings_source: str | None,
 ) -> None:
     """Lay the MRS voxel into the T1w image and measure its tissue.
@@ -48,14 +55,75 @@ def voxel(
     import numpy as np
 
     from snakemrs.io import nifti_mrs
-    from snakemrs.voxel import geometry
+    from snakemrs.io.atomic import write_json
+    from snakemrs.voxel import geometry, inputs
 
     image = nifti_mrs.read(svs)
+    box = plausible_box(image)
+    whole = geometry.box_volume(box)
+    _, grid, frame = inputs.read_map(t1w, None, None)
+    mask, _, _ = inputs.read_map(brain_mask, grid, t1w)
+    paths = {"gm": gm, "wm": wm, "csf": csf}
+    maps = {name: inputs.read_map(path, grid, t1w)[0] for name, path in paths.items()}
+    total = float(np.max(sum(maps.values())))
+    if total > 1.05:
+        raise DataError("the tissue maps sum to more than 1", file=gm, found=f"{total:.3f}", expected="at most 1")
+    share = geometry.box_overlap(box, grid, mask.shape)
+    voxel_volume = geometry.box_volume(grid)
+    in_image = float(share.sum()) * voxel_volume / whole
+    fractions = geometry.tissue_fractions(share, maps, voxel_volume, whole)
+    refuse_outside(image, fractions["outside"], in_image, settings, t1w)
+    quality = [grade("outside", fractions["outside"], "above", settings.warned_outside)]
+    flags = [frame] if frame else []
+    if fractions["outside"] > settings.warned_outside:
+        flags.append(f"{100 * fractions['outside']:.0f} % of the voxel outside the brain")
+    if in_image < 0.999:
+        flags.append(f"{100 * (1 - in_image):.0f} % of the voxel beyond the edge of the image")
+    in_brain = float((share * (mask > 0.5)).sum()) * voxel_volume / whole
+    if in_brain + 0.02 < 1 - fractions["outside"]:
+        flags.append("tissue outside the brain mask")
+    sessions = inputs.session_of(svs.name), inputs.session_of(t1w.name)
+    if None not in sessions and sessions[0] != sessions[1]:
+        flags.append(f"the T1w is of session {sessions[1]}: the head may have lain otherwise")
+    to_template = inputs.template_transform(t1w)
+    if to_template is not None:
+        turn = inputs.rotation_of(to_template)
+        quality.append(grade("head_rotation", turn, "above", LARGEST_TURN, "deg"))
+        if turn > LARGEST_TURN:
+            flags.append(f"the head is turned by {turn:.0f} deg against the template: is the orientation right?")
+    spread, agreement = second_opinion(paths, share, voxel_volume, whole, fractions, settings, grid, t1w)
+    quality += agreement
+    flags += [
+        f"the two segmentations differ in {r['metric'][-3:].strip('_')}" for r in agreement if r["verdict"] == "warn"
+    ]
+    quality += overlaps(box, to_template, compare, settings)
+    row: dict[str, Any] = {**fractions, "volume_mm3": whole, "flag": "; ".join(flags) or None}
+    row.update({f"{name}_sd": sd for name, sd in spread.items()})
+    if mask_output is not None:
+        write_mask(mask_output, share, grid)
+    write_table(f"{stem}_tissue.tsv", [row], COLUMNS, dictionary(svs, t1w))
+    write_table(f"{stem}_desc-voxel_quality.tsv", quality, QUALITY_COLUMNS, quality_dictionary())
+    write_json(f"{stem}_voxel.json", describe(box, to_template))
+    if settings.pulse_bandwidths is not None:
+        rows = displaced_rows(image, maps, grid, settings)
+        write_table(f"{stem}_desc-displaced_tissue.tsv", rows, DISPLACED_COLUMNS, displaced_dictionary())
+
+
+LARGEST_TURN = 45.0
+"""Rotation of a head against the template (degrees) above which its header is suspect."""
+WARNED_DIFFERENCE = 0.05
+"""Difference of a fraction between two segmentations above which a warning is given."""
+QUALITY_COLUMNS = ["metric", "value", "unit", "verdict", "rule"]
+DISPLACED_COLUMNS = ["metabolite", "ppm", "shift_x", "shift_y", "shift_z", "overlap", "gm", "wm", "csf", "outside"]
+
+
+def plausible_box(image: Any) -> Any:
+    """Give the affine of the single MRS voxel; refuse an implausible size."""
+    import numpy as np
+
     if image.data.shape[:3] != (1, 1, 1):
         raise image.error("more than one voxel", found=f"shape {image.data.shape[:3]}", expected="single voxel")
-    box = image.affine
-    whole = geometry.box_volume(box)
-    edges = np.sqrt((box[:3, :3] ** 2).sum(axis=0))
+    edges = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
     if edges.min() < 2.0 or edges.max() > 200.0:
         raise image.error(
             "the voxel has no plausible size",
@@ -63,94 +131,132 @@ def voxel(
             expected="edges of 2 to 200 mm",
             remedy="the scanner's file lacks the geometry, or it was lost in conversion",
         )
-    _, grid, frame = read_map(t1w, None, None)
-    mask, _, _ = read_map(brain_mask, grid, t1w)
-    maps = {name: read_map(path, grid, t1w)[0] for name, path in (("gm", gm), ("wm", wm), ("csf", csf))}
-    total = sum(maps.values())
-    if float(np.max(total)) > 1.05:
-        raise DataError(
-            "the tissue probabilities sum to more than 1", file=gm, found=f"{np.max(total):.3f}", expected="at most 1"
-        )
-    share = geometry.box_overlap(box, grid, mask.shape)
-    voxel_volume = geometry.box_volume(grid)
-    in_image = float(share.sum()) * voxel_volume / whole
-    in_brain = float((share * (mask > 0.5)).sum()) * voxel_volume / whole
-    fractions = geometry.tissue_fractions(share, maps, voxel_volume, whole)
-    centre = ", ".join(f"{c:.1f}" for c in box[:3, 3])
-    if fractions["outside"] > settings.largest_outside:
-        place = "outside the image" if in_image < 0.5 else "outside the brain"
-        raise image.error(
-            f"the voxel lies {place} of the T1w",
-            found=f"{100 * fractions['outside']:.0f} % of the voxel outside the brain, centre {centre} mm; T1w {t1w}",
-            expected=f"at most {100 * settings.largest_outside:.0f} %",
-            remedy="is the T1w of the same person and session, not moved to another space (template, AC-PC, resliced)? "
-            "A T1w of another session must be registered first",
-        )
-    flags = []
-    if fractions["outside"] > settings.warned_outside:
-        flags.append(f"{100 * fractions['outside']:.0f} % of the voxel outside the brain")
-    if in_image < 0.999:
-        flags.append(f"{100 * (1 - in_image):.0f} % of the voxel beyond the edge of the image")
-    if frame:
-        flags.append(frame)
-    if in_brain + 1e-6 < 1 - fractions["outside"]:
-        flags.append("tissue outside the brain mask")
-    row: dict[str, Any] = {**fractions, "volume_mm3": whole, "flag": "; ".join(flags) or None}
-    row.update({f"{name}_sd": settings.fraction_sd for name in maps})
-    if mask_output is not None:
-        write_mask(mask_output, share, grid)
-    write_table(f"{stem}_tissue.tsv", [row], COLUMNS, dictionary(svs, t1w))
+    return image.affine
 
 
-def read_map(path: Path, grid: Any, reference: Path | None) -> tuple[Any, Any, str | None]:
-    """Read a three-dimensional image; refuse it where its grid is not `grid` (of the file `reference`).
+def refuse_outside(image: Any, outside: float, in_image: float, settings: VoxelSettings, t1w: Path) -> None:
+    """Refuse a voxel that lies outside the brain."""
+    if outside <= settings.largest_outside:
+        return
+    place = "outside the image" if in_image < 0.5 else "outside the brain"
+    centre = ", ".join(f"{c:.1f}" for c in image.affine[:3, 3])
+    raise image.error(
+        f"the voxel lies {place} of the T1w",
+        found=f"{100 * outside:.0f} % of the voxel outside the brain, centre at {centre} mm; T1w {t1w}",
+        expected=f"at most {100 * settings.largest_outside:.0f} %",
+        remedy="is the T1w of the same person and session, and not moved to another space (template, AC-PC, "
+        "resliced)? A T1w of another session must be brought over first (`snakemrs segment --from`)",
+    )
 
-    Returns
-    -------
-    data : ndarray
-    affine : ndarray
-    frame : str or None
-        What is odd about the frame of reference.
+
+def grade(metric: str, value: float, side: str, limit: float, unit: str | None = None) -> dict[str, Any]:
+    """Make a row of the table of quality that warns above or below a limit."""
+    bad = value > limit if side == "above" else value < limit
+    verdict = "warn" if bad else "pass"
+    return {"metric": metric, "value": value, "unit": unit, "verdict": verdict, "rule": f"warn {side} {limit:g}"}
+
+
+def second_opinion(
+    paths: dict[str, Path],
+    share: Any,
+    voxel_volume: float,
+    whole: float,
+    fractions: dict[str, float],
+    settings: VoxelSettings,
+    grid: Any,
+    t1w: Path,
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Standard deviations of the fractions, from a second segmentation where there is one.
+
+    Two segmentations that differ by d are two draws whose standard deviation is estimated as |d|/√2; it is not taken
+    smaller than half of what the settings say for one alone, since the two may err alike.
     """
-    import nibabel as nib
+    from snakemrs.voxel import geometry, inputs
+
+    others = {name: inputs.second_of(path) for name, path in paths.items()}
+    if any(path is None for path in others.values()):
+        return dict.fromkeys(paths, settings.fraction_sd), []
+    maps = {name: inputs.read_map(path, grid, t1w)[0] for name, path in others.items() if path is not None}
+    second = geometry.tissue_fractions(share, maps, voxel_volume, whole)
+    differences = {name: second[name] - fractions[name] for name in paths}
+    spread = {name: max(abs(d) / 2**0.5, settings.fraction_sd / 2) for name, d in differences.items()}
+    rows = []
+    for name, d in differences.items():
+        verdict = "warn" if abs(d) > WARNED_DIFFERENCE else "pass"
+        rule = f"warn beyond ±{WARNED_DIFFERENCE:g}"
+        rows.append({"metric": f"difference_{name}", "value": d, "unit": None, "verdict": verdict, "rule": rule})
+    return spread, rows
+
+
+def overlaps(
+    box: Any, to_template: Any | None, compare: tuple[Path, ...], settings: VoxelSettings
+) -> list[dict[str, Any]]:
+    """Overlap with the planned voxel and with those of other sessions, in template space where both are known there."""
     import numpy as np
 
-    if not path.exists():
-        raise RequestError("the file does not exist", file=path)
-    try:
-        image: Any = nib.load(path)
-        data = np.asarray(image.dataobj, np.float64)
-    except Exception as error:
-        raise DataError("the file cannot be read as NIfTI", file=path, found=str(error)) from None
-    if data.ndim != 3:
-        raise DataError("the image is not three-dimensional", file=path, found=f"shape {data.shape}")
-    affine = np.asarray(image.affine, float)
-    if grid is not None and not np.allclose(affine, grid, atol=1e-3):
-        raise DataError(
-            "the image is not on the grid of the T1w",
-            file=path,
-            found=affine[:3].round(2).tolist(),
-            expected=f"{np.asarray(grid)[:3].round(2).tolist()} of {reference}",
+    from snakemrs.voxel import displacement, inputs
+
+    rows: list[dict[str, Any]] = []
+    mine = None if to_template is None else to_template @ box
+    if settings.planned_centre is not None:
+        if mine is None:
+            rows.append({"metric": "dice_planned", "verdict": "n/a", "rule": "the way to template space is unknown"})
+        else:
+            edges = settings.planned_size or tuple(np.sqrt((mine[:3, :3] ** 2).sum(axis=0)))
+            planned = np.diag([*edges, 1.0])
+            # The planned voxel takes the orientation of the real one when only its centre is known.
+            planned = planned if settings.planned_size else mine.copy()
+            planned[:3, 3] = settings.planned_centre
+            away = float(np.linalg.norm(mine[:3, 3] - planned[:3, 3]))
+            rows.append({"metric": "distance_planned", "value": away, "unit": "mm", "verdict": "n/a"})
+            rows.append(grade("dice_planned", displacement.dice(mine, planned), "below", settings.warned_dice))
+    for path in compare:
+        name, other, in_template = inputs.read_other(path)
+        if mine is None or in_template is None:
+            value = displacement.dice(box, other)
+        else:
+            value = displacement.dice(mine, in_template)
+        rows.append(grade(f"dice_{name}", value, "below", settings.warned_dice))
+    return rows
+
+
+def describe(box: Any, to_template: Any | None) -> dict[str, Any]:
+    """Describe the voxel for comparison with others."""
+
+    def numbers(matrix: Any) -> list[list[float]]:
+        return [[float(f"{v:.9g}") for v in row] for row in matrix]
+
+    return {
+        "Description": "The MRS voxel: index 0 is its centre, columns are its edges; mm, RAS+",
+        "affine": numbers(box),
+        "affine_template": None if to_template is None else numbers(to_template @ box),
+        "centre_template": None if to_template is None else [float(f"{v:.6g}") for v in (to_template @ box)[:3, 3]],
+    }
+
+
+def displaced_rows(image: Any, maps: dict[str, Any], grid: Any, settings: VoxelSettings) -> list[dict[str, Any]]:
+    """Tissue in the voxel of each metabolite, displaced by its chemical shift."""
+    from snakemrs.voxel import displacement, geometry
+
+    rows = []
+    shape = next(iter(maps.values())).shape
+    for name, ppm in settings.displaced.items():
+        moved = displacement.displaced_box(
+            image.affine, ppm, settings.carrier_ppm, image.spectrometer_frequency, settings.pulse_bandwidths or ()
         )
-    if grid is not None and not np.isfinite(data).all():
-        raise DataError("the image holds values that are no numbers", file=path)
-    return data, affine, _frame_oddity(image.header)
-
-
-def _frame_oddity(header: Any) -> str | None:
-    """Say where the two transforms in a NIfTI header differ, or where neither is in scanner coordinates."""
-    import numpy as np
-
-    sform, scode = header.get_sform(coded=True)
-    qform, qcode = header.get_qform(coded=True)
-    if scode == 0 and qcode == 0:
-        return "the T1w has no scanner coordinates (neither sform nor qform)"
-    if scode > 0 and qcode > 0 and not np.allclose(sform, qform, atol=0.5):
-        return "sform and qform of the T1w differ"
-    code = scode if scode > 0 else qcode
-    if code in (3, 4):
-        return "the T1w is in a template's space, not the scanner's"
-    return None
+        share = geometry.box_overlap(moved, grid, shape)
+        volumes = geometry.box_volume(grid), geometry.box_volume(moved)
+        shift = moved[:3, 3] - image.affine[:3, 3]
+        rows.append(
+            {
+                "metabolite": name,
+                "ppm": ppm,
+                **dict(zip(("shift_x", "shift_y", "shift_z"), shift, strict=True)),
+                "overlap": displacement.dice(image.affine, moved),
+                **geometry.tissue_fractions(share, maps, *volumes),
+            }
+        )
+    return rows
 
 
 def write_mask(path: Path, share: Any, grid: Any) -> None:
@@ -190,3 +296,36 @@ def dictionary(svs: Path, t1w: Path) -> dict[str, Any]:
     columns["flag"] = {"Description": "What is odd about the placement; n/a where nothing is"}
     columns["Notes"] = {"Description": f"Voxel of {svs.name} in {t1w.name}; exact overlap of the oblique box."}
     return columns
+
+
+def quality_dictionary() -> dict[str, Any]:
+    """Describe the columns of the table of quality."""
+    return {
+        "metric": {
+            "Description": "Quality figure",
+            "Levels": {
+                "outside": "Fraction of the voxel outside the brain",
+                "head_rotation": "Rotation of the head against the template",
+                "difference_gm": "Grey matter of the second segmentation less that of the first (also wm, csf)",
+                "dice_planned": "Overlap with the planned voxel in template space",
+                "distance_planned": "Distance of the centres in template space",
+                "dice_NAME": "Overlap with the voxel NAME, in template space where both are known there",
+            },
+        },
+        "value": {"Description": "Value of the figure"},
+        "unit": {"Description": "Unit of the value"},
+        "verdict": {"Description": "pass, warn, fail or n/a (no rule)"},
+        "rule": {"Description": "Rule behind the verdict"},
+    }
+
+
+def displaced_dictionary() -> dict[str, Any]:
+    """Describe the columns of the table of displaced voxels."""
+    return {
+        "metabolite": {"Description": "Metabolite"},
+        "ppm": {"Description": "Its chemical shift", "Units": "ppm"},
+        **{f"shift_{a}": {"Description": f"Displacement along {a} (RAS+)", "Units": "mm"} for a in "xyz"},
+        "overlap": {"Description": "Dice overlap with the voxel as planned"},
+        **{t: {"Description": f"Fraction of {t.upper()} in the displaced voxel"} for t in ("gm", "wm", "csf")},
+        "outside": {"Description": "Fraction of the displaced voxel outside the brain"},
+    }

@@ -34,7 +34,8 @@ class AnatomySettings(Settings):
     partial_volume: bool = True
     """Whether ``atropos`` and ``hmrf`` give shares of tissue, from the intensities on the rims between tissues, instead
     of probabilities of classes."""
-    threads: int = Field(default=2, ge=1, le=16)
-    """Threads of ANTs. Another number may change the last digits of the maps."""
+    threads: int = Field(default=1, ge=1, le=16)
+    """Threads of ANTs. With one, the same input gives the same bytes; more are faster, but the sums of threads are
+    rounded in changing order, which moves the last digits of the maps."""
     seed: int = 1
     """Seed of all random numbers."""

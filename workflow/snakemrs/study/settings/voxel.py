@@ -14,6 +14,21 @@ class VoxelSettings(Settings):
     """Share of the voxel outside the brain above which it is refused."""
     warned_outside: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the voxel outside the brain above which it is flagged."""
+    pulse_bandwidths: tuple[float | None, float | None, float | None] | None = None
+    """Bandwidth (Hz) of the pulse that selects along each axis of the voxel, negative where its gradient points against
+    the axis. With it, the tissue of each metabolite's displaced voxel is measured."""
+    carrier_ppm: float = 3.0
+    """Chemical shift (ppm) at which the pulses are centred."""
+    displaced: dict[str, float] = Field(
+        default_factory=lambda: {"water": 4.65, "Ins": 3.54, "tCho": 3.21, "tCr": 3.03, "Glu": 2.35, "tNAA": 2.01}
+    )
+    """Chemical shifts (ppm) for which the displaced voxel is measured."""
+    planned_centre: tuple[float, float, float] | None = None
+    """Where the voxel was planned, in template coordinates (ICBM 2009a, mm, RAS+)."""
+    planned_size: tuple[float, float, float] | None = None
+    """Edges of the planned voxel along the template's axes, mm; those of the voxel where not said."""
+    warned_dice: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Overlap with the planned or another session's voxel below which a warning is given."""
     fraction_sd: float = Field(default=0.02, ge=0.0, le=0.5)
     """Standard deviation of each tissue fraction where no second segmentation gives one: the error of the segmentation
     on virtual heads (docs/benchmarks/segmentation.md)."""
