@@ -1,0 +1,170 @@
+"""The command ``snakemrs fit`` on files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from snakemrs.cli.main import cli
+from snakemrs.errors import DataError, RequestError
+from snakemrs.io import nifti_mrs
+from snakemrs.io.nifti_mrs import NiftiMrs
+from snakemrs.io.tables import read_table
+from snakemrs.spins.basis import Basis
+from snakemrs.spins.basis_formats import write_json_folder
+
+DWELL, POINTS, MHZ = 5e-4, 1024, 123.2
+Measure = Callable[..., np.ndarray]
+
+
+def save(path: Path, signal: np.ndarray, **header: object) -> Path:
+    facts = {"SpectrometerFrequency": [MHZ], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "RepetitionTime": 2.0}
+    image = NiftiMrs(np.zeros((1, 1, 1, POINTS), np.complex64), np.eye(4), DWELL, {**facts, **header})
+    nifti_mrs.write(image.with_signal(signal, *(["DIM_DYN"] if signal.ndim == 2 else [])), path)
+    return path
+
+
+@pytest.fixture
+def basis_folder(basis: Basis, tmp_path: Path) -> Path:
+    write_json_folder(basis, tmp_path / "basis")
+    return tmp_path / "basis"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["fit", *map(str, arguments)])
+
+
+def test_one_spectrum_with_water(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    data = save(tmp_path / "sub-01_desc-preproc_svs.nii.gz", measure(), NumberOfTransients=64)
+    time = np.arange(POINTS) * DWELL
+    water = save(tmp_path / "water.nii.gz", 2 * 3e4 * np.exp(-np.pi * 6 * time))
+    result = run(data, "--basis", basis_folder, "--water", water, "--output", tmp_path / "out" / "sub-01")
+    assert result.exit_code == 0, result.output
+    start = f"{tmp_path}/out/sub-01_desc-static_"
+    rows = {row["metabolite"]: row for row in read_table(start + "amplitudes.tsv")}
+    assert float(rows["NAA"]["amplitude"]) == pytest.approx(10, rel=0.06)
+    assert rows["tNAA"]["kind"] == "sum"
+    assert float(rows["tNAA"]["amplitude_sd"]) < float(rows["NAA"]["amplitude_sd"]) + float(
+        rows["NAAG"]["amplitude_sd"]
+    )
+    about = json.loads(Path(start + "fit.json").read_text())
+    assert about["water"]["amplitude"] == pytest.approx(3e4, rel=0.01)
+    assert about["frames"][0]["status"] == "ok"
+    covariance = read_table(start + "covariance.tsv")
+    assert len(covariance) == len(covariance[0]) - 2
+    assert float(covariance[3]["NAA"]) == pytest.approx(float(covariance[0][covariance[3]["metabolite"]]), rel=1e-6)
+    curves = read_table(start + "curves.tsv")
+    assert {"data_re", "fit_re", "baseline_re", "fit_NAA"} <= set(curves[0])
+    again = run(data, "--basis", basis_folder, "--water", water, "--output", tmp_path / "two" / "sub-01")
+    assert again.exit_code == 0
+    for name in ("amplitudes.tsv", "covariance.tsv", "curves.tsv", "fit.json"):
+        one, two = (Path(f"{tmp_path}/{where}/sub-01_desc-static_{name}").read_bytes() for where in ("out", "two"))
+        assert one == two, name
+
+
+def test_frames_that_fail_are_marked_and_the_others_finished(
+    basis_folder: Path, measure: Measure, tmp_path: Path
+) -> None:
+    frames = np.array([measure(seed=1), np.zeros(POINTS), measure(seed=2)])
+    data = save(tmp_path / "x_svs.nii.gz", frames)
+    result = run(data, "--basis", basis_folder, "--output", tmp_path / "x")
+    assert result.exit_code == 0
+    about = json.loads((tmp_path / "x_desc-frames_fit.json").read_text())
+    assert [frame["status"] for frame in about["frames"]] == ["ok", "failed", "ok"]
+    rows = [row for row in read_table(tmp_path / "x_desc-frames_amplitudes.tsv") if row["metabolite"] == "NAA"]
+    assert [row["amplitude"] == "n/a" for row in rows] == [False, True, False]
+
+
+def test_many_files_finish_although_one_is_noise(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    good = [save(tmp_path / f"{name}_svs.nii.gz", measure(seed=seed)) for seed, name in enumerate("ab")]
+    draw = np.random.default_rng(0).normal(size=(2, POINTS))
+    bad = save(tmp_path / "noise_svs.nii.gz", draw[0] + 1j * draw[1])
+    result = run(good[0], bad, good[1], "--basis", basis_folder, "--output", tmp_path / "out", "--jobs", 2)
+    assert result.exit_code == 1
+    assert "2 of 3 files fitted" in result.output
+    assert sorted(path.name for path in (tmp_path / "out").glob("*amplitudes.tsv")) == [
+        "a_desc-static_amplitudes.tsv",
+        "b_desc-static_amplitudes.tsv",
+    ]
+
+
+def test_a_spectrum_of_noise_leaves_nothing_and_says_why(basis_folder: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0).normal(size=(2, POINTS))
+    data = save(tmp_path / "noise_svs.nii.gz", draw[0] + 1j * draw[1])
+    result = run(data, "--basis", basis_folder, "--output", tmp_path / "out" / "noise")
+    assert isinstance(result.exception, DataError)
+    assert "no metabolites above the noise" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_phosphorus_data_are_refused_with_a_proton_basis(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    data = save(tmp_path / "p_svs.nii.gz", measure(), ResonantNucleus=["31P"])
+    result = run(data, "--basis", basis_folder, "--output", tmp_path / "p")
+    assert isinstance(result.exception, RequestError)
+    assert "nucleus" in str(result.exception)
+
+
+def test_two_waters_for_three_spectra_are_refused(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    data = [save(tmp_path / f"{name}_svs.nii.gz", measure()) for name in "abc"]
+    result = run(*data, "--basis", basis_folder, "--water", data[0], "--water", data[1], "--output", tmp_path / "o")
+    assert isinstance(result.exception, RequestError)
+
+
+def test_noise_is_no_water_reference(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    data = save(tmp_path / "a_svs.nii.gz", measure())
+    draw = np.random.default_rng(0).normal(size=(2, POINTS))
+    water = save(tmp_path / "w.nii.gz", draw[0] + 1j * draw[1])
+    result = run(data, "--basis", basis_folder, "--water", water, "--output", tmp_path / "a")
+    assert isinstance(result.exception, DataError)
+
+
+def test_without_basis_one_is_simulated_and_said(measure: Measure, tmp_path: Path) -> None:
+    data = save(tmp_path / "a_svs.nii.gz", measure(snr=200), PulseSequenceType="PRESS")
+    result = run(data, "--output", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    assert "no basis was given: one was simulated for press" in result.output
+    unknown = save(tmp_path / "b_svs.nii.gz", measure())
+    refused = run(unknown, "--output", tmp_path / "b")
+    assert isinstance(refused.exception, RequestError)
+    assert "PulseSequenceType" in str(refused.exception)
+
+
+def test_a_dynamic_fit_writes_betas(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    step = [0] * 10 + [1] * 10
+    data = save(
+        tmp_path / "t_svs.nii.gz",
+        np.array([measure(seed=m, Glu=9 * (1 + 0.2 * s), snr=200) for m, s in enumerate(step)]),
+    )
+    design = tmp_path / "design.tsv"
+    design.write_text("transient\tinfusion\n" + "".join(f"{m + 1}\t{s}\n" for m, s in enumerate(step)))
+    result = run(data, "--basis", basis_folder, "--design", design, "--output", tmp_path / "t")
+    assert result.exit_code == 0, result.output
+    rows = {(r["regressor"], r["metabolite"]): r for r in read_table(tmp_path / "t_desc-dynamic_betas.tsv")}
+    glu = rows["infusion", "Glu"]
+    assert float(glu["ci_low"]) < 20 < float(glu["ci_high"])
+    assert float(glu["percent_sd"]) < 5
+    assert abs(float(rows["infusion", "line_width"]["beta"])) < 4 * float(rows["infusion", "line_width"]["beta_sd"])
+
+
+@pytest.mark.realdata
+def test_creatine_of_the_challenge_comes_out_as_it_was_made(realdata: Path, tmp_path: Path) -> None:
+    folder = realdata / "ismrm_challenge"
+    start = "Cr_10mM_test_water_scaling"
+    result = run(
+        folder / f"{start}_metab.nii.gz",
+        "--basis", folder / "press3T_30ms.BASIS",
+        "--water", folder / f"{start}_wref.nii.gz",
+        "--settings", '{"include": ["Cr"], "macromolecules": "none"}',
+        "--output", tmp_path / "cr",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    amplitude = float(read_table(tmp_path / "cr_desc-static_amplitudes.tsv")[0]["amplitude"])
+    water = json.loads((tmp_path / "cr_desc-static_fit.json").read_text())["water"]["amplitude"]
+    # made of 10 mM with a decay of exp(-30/160); the first point of water is 54865, two protons
+    assert amplitude / np.exp(-30 / 160) == pytest.approx(10.0, rel=0.005)
+    assert water == pytest.approx(54865.1 / 2, rel=1e-3)
