@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,3 +186,15 @@ def test_downloads_hold_the_table(browser: Browser, pages: Path) -> None:
         "return atob(a.href.split(',')[1]).split('\\n').length"
     )
     assert browser.run(script) == 1 + 3 * 2 * 4 + 1
+
+
+def test_a_participant_is_marked_in_the_page_of_the_group(browser: Browser, pages: Path) -> None:
+    browser.open(pages / "sub-02.html")
+    browser.run("Array.from(document.querySelectorAll('a')).find(a => a.hash === '#sub-02').click()")
+    titles = "return Array.from(document.querySelectorAll('.me title')).map(t => t.textContent)"
+    deadline = time.monotonic() + 20
+    while not (marked := browser.run(titles)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert marked
+    assert all(text.startswith("sub-02 ") for text in marked)
+    assert browser.console() == []

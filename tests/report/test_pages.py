@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from report.virtual_study import make_study
+from report.virtual_study import make_study, write
 from snakemrs.errors import RequestError
 from snakemrs.report.command import report
 from snakemrs.report.from_plan import group_inputs, open_plan, participant_inputs
@@ -238,3 +238,20 @@ def test_conditions_stay_masked_until_the_key_is_open(tmp_path: Path) -> None:
     assert "Unblinded 2026-01-02" in opened
     assert "results: x" in opened
     assert "placebo: n = 2 participants" in opened
+
+
+def test_a_dynamic_fit_shows_changes_in_per_cent_and_its_line_width(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=1)
+    mrs = tmp_path / "derivatives/snakemrs/sub-01/ses-01/mrs"
+    rows = [
+        {"regressor": "constant", "metabolite": "Glx", "beta": 1.0},
+        {"regressor": "infusion", "metabolite": "Glx", "beta": 0.05, "percent": 5.0, "ci_low": 1.0, "ci_high": 9.0},
+        {"regressor": "drift", "metabolite": "Glx", "beta": 0.01, "percent": 1.0, "ci_low": 0.0, "ci_high": 2.0},
+        {"regressor": "infusion", "metabolite": "line_width", "beta": -0.2, "beta_sd": 0.1},
+    ]
+    write(mrs / "sub-01_ses-01_acq-press_voi-acc_desc-dynamic_betas.tsv", rows)
+    html = page_of(plan)
+    assert "infusion · Glx" in html
+    assert "5.00 % (1.00 to 9.00)" in html
+    assert "drift · Glx" not in html
+    assert "line width −0.200 ± 0.10 Hz per unit of infusion" in html

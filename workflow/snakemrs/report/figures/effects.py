@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from markupsafe import Markup
 
@@ -19,12 +21,16 @@ class Forest:
     def html(self) -> Markup:
         """Give the figure as HTML: a chart with one narrow panel a row would be heavier than this list."""
         values = np.array([row[1:4] for row in self.rows], float)
-        low, high = limits([values], include=[0.0], margin=0.04)
+        # One very uncertain row must not squeeze the others: its bar is cut at the edge, its numbers stand beside it.
+        width = values[:, 2] - values[:, 1]
+        usual = width <= 6 * np.median(width)
+        low, high = limits([values[usual]], include=[0.0], margin=0.04)
         axis = Axis(low, high)
+        cut = " A bar cut at the edge goes on." if not usual.all() else ""
         zero = 100 * float(axis.position(0.0))
         lines = []
         for text, estimate, left, right, note in self.rows:
-            a, b, c = (100 * float(axis.position(v)) for v in (left, right, estimate))
+            a, b, c = (100 * float(np.clip(axis.position(v), -0.1, 1.1)) for v in (left, right, estimate))
             apart = left > 0 or right < 0
             lines.append(
                 Markup(
@@ -49,7 +55,7 @@ class Forest:
         return Markup(
             '<figure class="chart forest" id="{}" role="group" aria-label="{}"><ul>{}</ul><div class="forest-axis">'
             '<span></span><div class="xticks">{}</div><span></span></div><figcaption>{}</figcaption></figure>'
-        ).format(self.name, self.title, Markup("").join(lines), ticks, self.caption)
+        ).format(self.name, self.title, Markup("").join(lines), ticks, self.caption + cut)
 
 
 def forest_chart(table: Table, name: str) -> Forest | None:
@@ -137,3 +143,36 @@ def specification_chart(table: Table, name: str) -> Chart | None:
         caption += f" {len(table.rows) - known.size} gave no estimate."
     axis = Axis(-0.7, len(rows) - 0.3, "choice", ticks=[])
     return Chart(name, "Specification curve", axis, panels, caption=caption, zoomable=False)
+
+
+def dynamic_forest(betas: Table, name: str, metabolites: Sequence[str]) -> Forest | None:
+    """Draw the change of each metabolite per unit of each regressor, in per cent of its constant.
+
+    Regressors of drift are left out; tNAA and tCr stay in as controls, which must be flat.
+    """
+    rows = []
+    columns = [betas.numbers(column) for column in ("percent", "ci_low", "ci_high")]
+    for row, percent, low, high in zip(betas.rows, *columns, strict=True):
+        regressor, metabolite = row.get("regressor", ""), row.get("metabolite", "")
+        if (
+            regressor.startswith("drift")
+            or metabolite not in metabolites
+            or not np.isfinite([percent, low, high]).all()
+        ):
+            continue
+        note = f"{number(percent)} % ({number(low)} to {number(high)})"
+        rows.append((f"{regressor} · {metabolite}", percent, low, high, note))
+    if not rows:
+        return None
+    widths = [
+        f"line width {number(beta)} ± {number(sd, 2)} Hz per unit of {row['regressor']}"
+        for row, beta, sd in zip(betas.rows, betas.numbers("beta"), betas.numbers("beta_sd"), strict=True)
+        if row.get("metabolite") == "line_width"
+    ]
+    caption = (
+        "n = 1 session, all transients fitted jointly. Dot: change in per cent of the constant, per unit of the "
+        "regressor; bar: 95 % interval; orange where it leaves out zero."
+    )
+    if widths:
+        caption += f" Modelled beside it: {'; '.join(widths)}."
+    return Forest(name, "Dynamic fit", rows, caption)

@@ -79,6 +79,7 @@ class Evidence:
     steps: Counter[str] = field(default_factory=Counter)
     details: dict[str, str] = field(default_factory=dict)
     fits: list[dict[str, Any]] = field(default_factory=list)
+    dynamic: list[dict[str, Any]] = field(default_factory=list)
     frames: list[Table] = field(default_factory=list)
     quality: list[Table] = field(default_factory=list)
     tissue: list[Table] = field(default_factory=list)
@@ -156,6 +157,9 @@ def gather(
         fit = reader.json(spectrum.path("desc-static_fit.json"))
         if fit is not None:
             evidence.fits.append(fit)
+        joint = reader.json(spectrum.path("desc-dynamic_fit.json"))
+        if joint is not None:
+            evidence.dynamic.append(joint)
         for ending, into in (
             ("desc-preproc_quality.tsv", evidence.quality),
             ("desc-frames_quality.tsv", evidence.frames),

@@ -151,6 +151,7 @@ def preprocessing(evidence: Evidence) -> Sentences:
             str(settings.get("frames")), "consecutive, non-overlapping"
         )
         text.append(f"Transients were also averaged to {counts} {how} frames of {span(lengths, 's', digits=3)} each.")
+    spread = ", mean ± SD" if len(evidence.quality) > 1 else ""
     rules = "Quality was judged by limits set beforehand [@oz2021; @kreis2021]"
     figures = [
         f"{label} {value}"
@@ -158,7 +159,7 @@ def preprocessing(evidence: Evidence) -> Sentences:
         if (found := mean_and_sd(evidence.quality, metric))
         for value in [found.replace(" (n", f"{unit} (n")]
     ]
-    text.append(rules + (f"; {', '.join(figures)}, mean ± SD after preprocessing." if figures else "."))
+    text.append(rules + (f"; {', '.join(figures)}{spread} after preprocessing." if figures else "."))
     return text
 
 
@@ -249,6 +250,15 @@ def fitting(evidence: Evidence) -> Sentences:
         "Uncertainty is the Cramér–Rao bound of the full model [@cavassila2001]; no value was left out for its "
         "relative bound alone [@kreis2016]."
     )
+    if evidence.dynamic:
+        designs = [_mapping(fit.get("design")) for fit in evidence.dynamic]
+        regressors = several(", ".join(map(str, d.get("regressors", []))) for d in designs)
+        width = any(d.get("line_width") for d in designs)
+        text.append(
+            f"All transients of a session were fitted jointly too (in {len(evidence.dynamic)} of {len(evidence.spectra)} "
+            f"spectra), the amplitudes as a linear model of {regressors}"
+            + (", the line width with regressors of its own." if width else ".")
+        )
     doubtful = sum(
         any(isinstance(f, Mapping) and f.get("status") not in (None, "ok") for f in fit.get("frames", []))
         for fit in evidence.fits

@@ -18,6 +18,15 @@
   addEventListener("beforeprint", function () { document.querySelectorAll("details:not([open])").forEach(function (d) { d.open = true; d.dataset.opened = "1"; }); });
   addEventListener("afterprint", function () { document.querySelectorAll("details[data-opened]").forEach(function (d) { d.open = false; delete d.dataset.opened; }); });
 
+  // index.html#sub-01 marks that participant in the figures of the group
+  var who = location.hash.match(/^#(sub-[A-Za-z0-9]+)$/), quality = document.getElementById("quality-all");
+  if (who && quality) {
+    var marked = 0;
+    document.querySelectorAll("svg .dots title").forEach(function (t) { if (t.textContent.indexOf(who[1] + " ") === 0) { t.parentNode.classList.add("me"); marked += 1; } });
+    var note = document.createElement("p"); note.textContent = marked ? who[1] + " is marked by rings in this page." : who[1] + " is in no figure of this page.";
+    quality.insertBefore(note, quality.querySelector("h2").nextSibling); quality.scrollIntoView();
+  }
+
   function ticks(low, high, count) {
     var raw = (high - low) / Math.max(count, 1), size = Math.pow(10, Math.floor(Math.log10(raw)));
     var steps = [0.5, 1, 2, 5, 10].map(function (f) { return f * size; }), at = steps.findIndex(function (s) { return s >= raw * 0.999; });
