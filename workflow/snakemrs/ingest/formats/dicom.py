@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,14 @@ def _number(value: Any) -> float | None:
 
 def series_of(path: Path, uid: str) -> tuple[Path, ...]:
     """List the files beside `path` that belong to its series, in the order of their names."""
-    members = []
-    for candidate in sorted(path.parent.iterdir()):
+    return _series_in(path.parent, path.parent.stat().st_mtime_ns).get(uid) or (path,)
+
+
+@lru_cache(maxsize=64)
+def _series_in(folder: Path, changed: int) -> dict[str, tuple[Path, ...]]:
+    """Sort the DICOM files of a folder by series; a folder with many series is read once."""
+    found: dict[str, list[Path]] = {}
+    for candidate in sorted(folder.iterdir()):
         if not candidate.is_file() or candidate.name.startswith("."):
             continue
         with candidate.open("rb") as stream:
@@ -54,11 +61,10 @@ def series_of(path: Path, uid: str) -> tuple[Path, ...]:
                 continue
         try:
             header = _read(candidate, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+            found.setdefault(str(header.get("SeriesInstanceUID", "")), []).append(candidate)
         except Exception:  # a damaged neighbour is named when its own turn comes
             continue
-        if str(header.get("SeriesInstanceUID", "")) == uid:
-            members.append(candidate)
-    return tuple(members) or (path,)
+    return {uid: tuple(members) for uid, members in found.items()}
 
 
 def recognise(path: Path) -> RawFile:
