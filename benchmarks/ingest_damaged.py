@@ -27,9 +27,9 @@ import signal
 import struct
 import sys
 import tempfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +124,10 @@ def damages(path: Path, random: np.random.Generator) -> Iterator[tuple[str, Call
     yield "all zeros", put(bytes(size))
     yield "random bytes", put(random.bytes(min(size, 10**6)))
     header = min(size, 4096 if size > 8192 else size)
-    for number in range(5):
+    for number in range(3):
         yield f"flips in the header {number}", put(_flipped(content, 0, header, 12, random))
         yield f"flips anywhere {number}", put(_flipped(content, 0, size, 12, random))
-    for word in (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000):
+    for word in (0xFFFFFFFF, 0x80000000):
         for offset in (0, 4, 40, 44):
             if size > 64:
                 yield (
@@ -175,7 +175,11 @@ def result(out: Path) -> dict[str, Any]:
             found[path.name] = {k: v for k, v in json.loads(path.read_text()).items() if k != "IngestNotes"}
         else:
             image = read_bytes(path)
-            found[path.name] = (zlib.crc32(image.header), image.extensions, image.payload)
+            # Where the samples begin depends on the length of the header extension and says nothing.
+            begin = slice(108, 112) if image.version == 1 else slice(168, 176)
+            header = bytearray(image.header)
+            header[begin] = bytes(begin.stop - begin.start)
+            found[path.name] = (bytes(header), image.extensions, image.payload)
     return found
 
 
@@ -254,6 +258,8 @@ def difference(found: dict[str, Any], undamaged: dict[str, Any]) -> tuple[bool, 
         words.append(f"{count} numbers differ")
         if content[0] != other[0]:
             words.append("geometry or dwell time differs")
+        elif content[1] != other[1] and not count:
+            words.append("header extension differs")
     return explained, "; ".join(words)
 
 
@@ -264,6 +270,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default=None, help="one format")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--verbose", action="store_true", help="a line a file")
     chosen = parser.parse_args()
     random = np.random.default_rng(chosen.seed)
@@ -291,8 +298,16 @@ def main() -> None:
                 copy.rename(renamed)
                 cases.append((damage, renamed))
             tally = counts.setdefault(kind, Counter())
-            for label, path in cases:
-                verdict, text, seconds, memory = run_case(path, suffix, root / "work", undamaged)
+
+            def judge(
+                case: tuple[str, Path], suffix: str = suffix, undamaged: dict[str, Any] = undamaged
+            ) -> tuple[str, Path, tuple[str, str, float, float]]:
+                work = Path(tempfile.mkdtemp(dir=root))
+                return (*case, run_case(case[1], suffix, work, undamaged))
+
+            with ThreadPoolExecutor(chosen.jobs) as pool:
+                judged = pool.map(judge, cases)
+            for label, path, (verdict, text, seconds, memory) in judged:
                 tally[verdict] += 1
                 slowest, largest = max(slowest, seconds), max(largest, memory)
                 if verdict == "FAULT":

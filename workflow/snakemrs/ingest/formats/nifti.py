@@ -12,6 +12,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile
+from snakemrs.ingest.signal import spike
 
 #: Largest image taken (bytes, unpacked): above, the header is taken for damaged.
 LARGEST = 2**31
@@ -206,6 +207,8 @@ def image_problem(data: np.ndarray, zooms: tuple[float, ...]) -> str | None:
         return f"it measures {' × '.join(f'{e:.0f}' for e in extent)} mm, no head"
     if not np.all(np.isfinite(data)):
         return "it holds values that are no numbers"
+    if (height := spike(data)) is not None:
+        return f"one value stands {height:.3g} times above all others"
     sample = data[::2, ::2, ::2]
     if len(np.unique(sample[:: max(1, sample.shape[0] // 40)])) < 30:
         return "it has fewer than 30 different values: a mask or label map"
