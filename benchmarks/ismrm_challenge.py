@@ -6,7 +6,8 @@
 DIR holds datasets/datasetN_{metab,wref}.nii.gz, press3T_30ms.BASIS and truth_mM.tsv. Concentrations are water-scaled
 with the constants of the challenge's README; nothing is taken from the truth but the comparison. Prints the mean absolute
 errors over spectra and metabolites (`high`: the five major sums; `all`: all metabolites and sums, Cr, PCr, GPC, PCho
-alone left out) and the seconds per spectrum (fit of spectrum and water, one thread, files read before).
+alone left out) and the seconds per spectrum (fit of spectrum and water, one thread, files read before, best of
+three; processor time beside it, for machines with other work to do).
 """
 
 from __future__ import annotations
@@ -72,14 +73,20 @@ def main() -> None:
     known = constants("fit_priors")
     fit_spectrum(problem, images[0].as_dims(), settings, known)
     errors: dict[str, list[tuple[float, float, float, bool]]] = {}
-    seconds = []
+    seconds: list[float] = []
+    processor: list[float] = []
     by_dataset = []
     for name, image, water in zip(datasets, images, waters, strict=True):
         fid = image.as_dims()
-        begin = time.perf_counter()
-        fit = fit_spectrum(problem, fid, settings, known)
-        reference = fit_water(water, image.dwell_time)
-        seconds.append(time.perf_counter() - begin)
+        spent, busy = [], []
+        for _ in range(3):
+            begin, started = time.perf_counter(), time.process_time()
+            fit = fit_spectrum(problem, fid, settings, known)
+            reference = fit_water(water, image.dwell_time)
+            spent.append(time.perf_counter() - begin)
+            busy.append(time.process_time() - started)
+        seconds.append(min(spent))
+        processor.append(min(busy))
         factor = WATER_MILLIMOLAR * RELAXATION / reference.amplitude
         of_this = []
         for row in truth:
@@ -111,10 +118,10 @@ def main() -> None:
         print()
     sums = [value for name in HIGH for value in errors[name]]
     rest = [value for name, values in errors.items() if name not in LEFT_OUT for value in values]
-    print("high_percent  high_mM  all_percent  all_mM  seconds_per_spectrum  spectra")
+    print("high_percent  high_mM  all_percent  all_mM  seconds_per_spectrum  processor_seconds  spectra")
     print(
         f"{np.mean([v[0] for v in sums]):12.2f} {np.mean([v[1] for v in sums]):8.3f} {np.mean([v[0] for v in rest]):12.1f} "
-        f"{np.mean([v[1] for v in rest]):7.3f} {np.mean(seconds):21.4f} {len(datasets):8d}"
+        f"{np.mean([v[1] for v in rest]):7.3f} {np.mean(seconds):21.4f} {np.mean(processor):18.4f} {len(datasets):8d}"
     )
 
 

@@ -231,7 +231,7 @@ class Engine:
         matrix[np.diag_indices_from(matrix)] += self.parameters.precision
         return matrix, derivatives @ state.residual + self.parameters.precision * gap
 
-    def minimise(self, theta: np.ndarray, iterations: int, tolerance: float = 1e-3) -> tuple[State, bool]:
+    def minimise(self, theta: np.ndarray, iterations: int, tolerance: float = 5e-3) -> tuple[State, bool]:
         """Search from `theta`; stops when a step gains less than `tolerance` in χ².
 
         Returns

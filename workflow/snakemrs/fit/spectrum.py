@@ -24,6 +24,8 @@ LIPID_GAIN = 25.0
 """Fall of χ² from which lipid lines are added."""
 OWN_SHIFTS_FROM = 1.15
 """Residual over noise from which metabolites get shifts of their own."""
+FIRST_TOLERANCE = 0.5
+"""Gain of χ² at which the first search stops."""
 FIRST_EFFECTIVE_PER_PPM = 2.0
 """Flexibility of the baseline before the data have chosen one."""
 
@@ -147,15 +149,22 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
         extended = fat.evaluate(_insert(engine, fat, state.theta))
         if state.cost - extended.cost > LIPID_GAIN:
             engine, problem = fat, problem.with_lipids
-            state, _ = engine.minimise(extended.theta, settings.max_iterations, tolerance=0.1)
+            state, _ = engine.minimise(extended.theta, settings.max_iterations, tolerance=FIRST_TOLERANCE)
+    converged, best = False, 0
     for round_ in range(2):
+        if settings.baseline == "auto":
+            if settings.soft_priors and not round_:
+                engine.prior = amplitude_prior(problem.names, known, state.amplitudes, settings.prior_strength)
+            first, last = (max(0, best - 1), best + 2) if round_ else (0, len(dampings))
+            chosen = first + choose_stiffness(engine, state, dampings[first:last])[0]
+            if round_ and chosen == best:
+                break
+            best = chosen
+            engine.damping = dampings[best]
+        elif round_:
+            break
         if settings.soft_priors:
             engine.prior = amplitude_prior(problem.names, known, state.amplitudes, settings.prior_strength)
-        if settings.baseline == "auto":
-            best, _ = choose_stiffness(engine, state, dampings)
-            if round_ and engine.damping is dampings[best]:
-                break
-            engine.damping = dampings[best]
         state, converged = engine.minimise(state.theta, settings.max_iterations)
     if settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM:
         free = replace(_engine(problem, fid, noise, engine.damping, settings, True), prior=engine.prior)
@@ -164,8 +173,9 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
         engine = free
         state, converged = engine.minimise(theta, settings.max_iterations)
         if settings.baseline == "auto":
-            best, _ = choose_stiffness(engine, state, dampings)
-            if engine.damping is not dampings[best]:
+            again, _ = choose_stiffness(engine, state, dampings)
+            if again != best:
+                best = again
                 engine.damping = dampings[best]
                 state, converged = engine.minimise(state.theta, settings.max_iterations)
     return Optimum(engine, state, replace(search, converged=converged))
@@ -224,11 +234,11 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
             theta = np.clip(theta, parameters.lower, parameters.upper)
             trials.append((engine.evaluate(theta).cost, number, theta))
     trials.sort(key=lambda trial: trial[0])
-    best, _ = engine.minimise(trials[0][2], settings.max_iterations, tolerance=0.1)
+    best, _ = engine.minimise(trials[0][2], settings.max_iterations, tolerance=FIRST_TOLERANCE)
     rival = np.inf
     for cost, number, theta in trials[1:]:
         if number != trials[0][1] and cost < trials[0][0] * 1.5:
-            other, _ = engine.minimise(theta, settings.max_iterations, tolerance=0.1)
+            other, _ = engine.minimise(theta, settings.max_iterations, tolerance=FIRST_TOLERANCE)
             if abs(other.theta[2] - best.theta[2]) > 1.0:
                 rival = min(rival, abs(other.cost - best.cost))
             if other.cost < best.cost:
