@@ -243,3 +243,16 @@ def test_quality_never_sees_condition_or_outcome(tmp_path: Path) -> None:
             row[column] = str(10 * float(row[column]))
         path.write_text("\n".join("\t".join(row) for row in [head, *rows]) + "\n")
     assert [(r["participant"], r["session"], r["frame"]) for r in read_table(run(tmp_path) / "frames.tsv")] == kept
+
+
+def test_single_spectra_of_few_participants_are_analysed(tmp_path: Path) -> None:
+    # The demonstration: four participants, two sessions, one spectrum each. Period 1 alone has one row a participant.
+    write_study(tmp_path, "realistic", participants=4, seed=3)
+    for path in tmp_path.rglob("*_desc-frames_*"):
+        path.unlink()
+    output = run(tmp_path, sensitivity={})
+    row = result(output, "mixed model")
+    assert (row["term"], row["n_participants"], row["n_rows"]) == ("condition[T.B]", "4", "8")
+    assert float(row["p"]) == pytest.approx(float(result(output, "2x2 test")["p"]))
+    assert "the effect is that of condition" in said(output)
+    assert "period 1 only" in {r["choice"] for r in read_table(output / "sensitivity" / "specifications.tsv")}

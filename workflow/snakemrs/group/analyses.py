@@ -39,8 +39,7 @@ def options(settings: GroupSettings) -> dict[str, Any]:
 
 
 def _counts(model: MixedModel) -> dict[str, int]:
-    people = model.data["participant"].nunique() if "participant" in model.data else 0
-    return {"n_participants": int(people), "n_rows": len(model.y)}
+    return {"n_participants": model.people, "n_rows": len(model.y)}
 
 
 def values_of(effect: Effect) -> dict[str, Any]:
@@ -259,7 +258,8 @@ def by_sex(results: Results, frames: pd.DataFrame, settings: GroupSettings, outc
         if level != levels[0]:
             row[names.index(third[0])] = 1
         e = effect.model.combination(row, f"{base[0]}, sex {level}")
-        people = int((effect.model.data.drop_duplicates("participant")["sex"] == level).sum())
+        here = (effect.model.data["sex"] == level).to_numpy()
+        people = len(set(effect.model.participant[here].tolist())) if effect.model.participant is not None else 0
         results.add(
             "by sex",
             outcome,

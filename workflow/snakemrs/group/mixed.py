@@ -62,6 +62,8 @@ class MixedModel:
         What the reader must know: singular, not converged, overridden refusals, columns without information.
     left_out : tuple of str
         Rows left out for missing values, by participant.
+    participant : (n,) array or None
+        Participant of each row, where the table has them.
     """
 
     formula: Formula
@@ -75,6 +77,12 @@ class MixedModel:
     confidence: float = 0.95
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = field(default=())
+    participant: Array | None = None
+
+    @property
+    def people(self) -> int:
+        """Number of participants; 0 where the table has none."""
+        return 0 if self.participant is None else len(set(self.participant.tolist()))
 
     def combination(self, row: Array, name: str = "") -> Estimate:
         """Estimate l' b for one row l of length p."""
@@ -218,7 +226,18 @@ def fit_mixed(
     if not np.all(np.diag(inference.covariance) > 0):
         warnings.append("too few levels for a small-sample adjustment: effects without standard error have no test")
     return MixedModel(
-        parsed, df, design, y, rows, fit, inference, levels, confidence, tuple(warnings), _left_out(data, complete)
+        formula=parsed,
+        df=df,
+        design=design,
+        y=y,
+        data=rows,
+        fit=fit,
+        inference=inference,
+        levels=levels,
+        confidence=confidence,
+        warnings=tuple(warnings),
+        left_out=_left_out(data, complete),
+        participant=used["participant"].astype(str).to_numpy() if "participant" in used else None,
     )
 
 

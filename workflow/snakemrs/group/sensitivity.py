@@ -112,7 +112,7 @@ class Curve:
             choice,
             outcome,
             said,
-            n_participants=int(effect.model.data["participant"].nunique()),
+            n_participants=effect.model.people,
             n_rows=len(effect.model.y),
             estimate=e.estimate,
             se=e.se,
