@@ -78,3 +78,22 @@ def test_phenotype_names_unknown_participants_and_empty_cells(tmp_path: Path) ->
     assert [(p.line, p.participant) for p in problems] == [(2, "01"), (3, "99")]
     assert "empty cell in column 'madrs'" in problems[0].message
     assert "unknown participant" in problems[1].message
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "remedy"),
+    [
+        pytest.param("sub-0-1\tF\t20", "participant_id", None, id="label"),
+        pytest.param("sub-01\tfemle\t20", "sex", "did you mean 'female'?", id="sex"),
+        pytest.param("sub-01\tF\told", "age", None, id="age in words"),
+        pytest.param("sub-01\tF\t200", "age", None, id="age out of range"),
+    ],
+)
+def test_wrong_participants_are_refused_with_column_and_line(
+    tmp_path: Path, row: str, column: str, remedy: str | None
+) -> None:
+    path = write(tmp_path, "participant_id\tsex\tage", row, name="participants.tsv")
+    with pytest.raises(RequestError, match=f"column '{column}'") as caught:
+        tables.read_participants(path, {"01"})
+    assert caught.value.line == 2
+    assert caught.value.remedy == remedy

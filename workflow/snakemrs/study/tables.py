@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snakemrs.errors import RequestError
 from snakemrs.io.tables import MISSING, Row, read_table
@@ -54,6 +54,56 @@ class Scan(BaseModel):
     def stem(self) -> str:
         """The BIDS name without suffix."""
         return stem(self.entities)
+
+
+SEXES = ("F", "M", "O", "f", "m", "o", "female", "male", "other", "FEMALE", "MALE", "OTHER", "Female", "Male", "Other")
+"""What BIDS allows in the column sex."""
+
+
+class TableRow(BaseModel):
+    """A row of participants.tsv or of a phenotype table; columns of the study's own are allowed."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    participant_id: str
+
+    @field_validator("participant_id")
+    @classmethod
+    def _label(cls, value: str) -> str:
+        label = value.removeprefix("sub-")
+        if not LABEL.fullmatch(label):
+            raise ValueError("letters and digits (a BIDS label), with or without sub-")
+        return label
+
+
+class ParticipantRow(TableRow):
+    """A row of participants.tsv."""
+
+    sex: str | None = None
+    age: float | None = Field(default=None, ge=0, le=130)
+
+    @field_validator("sex")
+    @classmethod
+    def _sex(cls, value: str | None) -> str | None:
+        if value is not None and value not in SEXES:
+            raise ValueError(f"one of {', '.join(SEXES[:3])} (or female, male, other)")
+        return value
+
+
+class SessionRow(TableRow):
+    """A row of sessions.tsv: the design of the trial. The condition is a masked code."""
+
+    session_id: str
+    period: int | None = Field(default=None, ge=1)
+    condition: str | None = None
+
+    @field_validator("session_id")
+    @classmethod
+    def _session(cls, value: str) -> str:
+        label = value.removeprefix("ses-")
+        if not LABEL.fullmatch(label):
+            raise ValueError("letters and digits (a BIDS label), with or without ses-")
+        return label
 
 
 @dataclass(frozen=True)
@@ -205,10 +255,15 @@ def read_participants(path: Path, scanned: set[str]) -> tuple[list[Row], list[Pr
         _require(rows, path, "participant_id")
     seen: dict[str, int] = {}
     for line, row in enumerate(rows, start=2):
-        label = _participant(row, path, line)
+        label = _checked(ParticipantRow, row, path, line).participant_id
         if label in seen:
-            raise RequestError("a participant is listed twice", file=path, line=line, participant=label,
-                               found=f"also in line {seen[label]}")  # fmt: skip
+            raise RequestError(
+                "a participant is listed twice",
+                file=path,
+                line=line,
+                participant=label,
+                found=f"also in line {seen[label]}",
+            )
         seen[label] = line
     problems = [
         Problem("warning", "no scan is listed in scans.tsv", str(path), line, label)
@@ -246,8 +301,9 @@ def read_sessions(path: Path, scanned: set[tuple[str, str]], participant_columns
         )
     seen: dict[tuple[str, str], int] = {}
     for line, row in enumerate(rows, start=2):
-        label = _participant(row, path, line)
-        session = row["session_id"].removeprefix("ses-")
+        checked = _checked(SessionRow, row, path, line)
+        assert isinstance(checked, SessionRow)
+        label, session = checked.participant_id, checked.session_id
         if (label, session) in seen:
             raise RequestError("a session is listed twice", file=path, line=line, participant=label, found=session)
         seen[label, session] = line
@@ -273,7 +329,7 @@ def check_phenotype(path: Path, known: set[str]) -> list[Problem]:
     _require(rows, path, "participant_id")
     problems = []
     for line, row in enumerate(rows, start=2):
-        label = row["participant_id"].removeprefix("sub-")
+        label = _checked(TableRow, row, path, line).participant_id
         if label not in known:
             hint = nearest(label, known)
             text = f"unknown participant '{row['participant_id']}': the row is left out" + (
@@ -306,14 +362,21 @@ def _require(rows: list[Row], path: Path, column: str) -> None:
         )
 
 
-def _participant(row: Row, path: Path, line: int) -> str:
-    label = row["participant_id"].removeprefix("sub-")
-    if not LABEL.fullmatch(label):
+def _checked(model: type[TableRow], row: Row, path: Path, line: int) -> TableRow:
+    """Validate a row; the first complaint becomes an error with column, line and what was expected."""
+    cells = {key: value for key, value in row.items() if value not in ("", MISSING)}
+    try:
+        return model.model_validate(cells)
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = str(first["loc"][0])
+        found = row.get(column) or "an empty cell"
         raise RequestError(
-            "wrong value in column 'participant_id'",
+            f"wrong value in column '{column}'",
             file=path,
             line=line,
-            found=row["participant_id"] or "an empty cell",
-            expected="letters and digits (a BIDS label)",
-        )
-    return label
+            participant=row.get("participant_id") or None,
+            found=found,
+            expected=str(first["msg"]).removeprefix("Value error, "),
+            remedy=nearest(found, SEXES) if column == "sex" else None,
+        ) from None
