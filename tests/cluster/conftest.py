@@ -13,6 +13,18 @@ import pytest
 SETUP = Path(__file__).with_name("setup.sh")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: needs a Slurm of its own (root); installs and starts it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """These tests change the machine: they run only where asked for by name."""
+    if "cluster" not in str(config.getoption("markexpr")):
+        for item in items:
+            if item.get_closest_marker("cluster"):
+                item.add_marker(pytest.mark.skip(reason="installs and starts Slurm: ask for it by -m cluster"))
+
+
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of a running Slurm; skipped where it cannot be set up."""

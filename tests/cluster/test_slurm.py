@@ -114,7 +114,9 @@ def test_a_cancelled_job_is_retried_and_results_equal_those_of_a_local_run(
     assert "up to date" in again
 
 
-def test_a_step_that_always_fails_is_named_with_its_log(slurm: Path, study: Path, profile: Path, tmp_path: Path) -> None:
+def test_a_step_that_always_fails_is_named_with_its_log(
+    slurm: Path, study: Path, profile: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(study, broken, ignore=shutil.ignore_patterns("work", ".snakemake", "bids", "derivatives", "logs"))
     raw = next((broken / "raw" / "sub-02").rglob("*act.SDAT"))

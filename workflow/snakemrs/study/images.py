@@ -123,3 +123,15 @@ def image_name(family: str) -> str:
     entry = lock()[family]
     built = built_images()
     return str(built[family].path) if family in built else f"{entry['name']}-{entry['definition'][7:23]}.sif"
+
+
+def tool_versions(study: Path = Path()) -> dict[str, str]:
+    """Versions of the tools in the images that a study's steps ran in; empty where they ran without images.
+
+    A step sees only what its own image holds; the lock knows what the others hold.
+    """
+    chosen = study / LINKS / "images.json"
+    if not chosen.exists():
+        return {}
+    linked: dict[str, str] = json.loads(chosen.read_text(encoding="utf-8"))
+    return {tool: str(version) for family in linked for tool, version in lock()[family]["tools"].items()}
