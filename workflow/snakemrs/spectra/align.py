@@ -234,18 +234,18 @@ def align(
     time = time_axis(points, dwell_time)
     original = fids
     if water is not None:
-        fids, _ = remove_components(fids, dwell_time, water)
+        fids, _ = remove_components(fids, dwell_time, water, singly=True)
     frequency, phase = _coarse(_Correlator(to_spectrum(fids), frequency_all, band, 2 * max_shift))
     if water is not None:
         # Anew, with the drift taken off: now all transients share their components better.
         turn = np.exp(-1j * (2 * np.pi * np.multiply.outer(frequency, time) + phase[:, None]))
-        fids = remove_components(original * turn, dwell_time, water)[0] * turn.conj()
+        fids = remove_components(original * turn, dwell_time, water, singly=True)[0] * turn.conj()
     state = _refine(fids, frequency, phase, dwell_time, inside, noise, iterations, tolerance)
     typical = state.counts > 0.1
     if water is not None and not typical.all() and typical.sum() > 3:
         # Once more without those that were found to be spoilt.
         turn = np.exp(-1j * (2 * np.pi * np.multiply.outer(state.frequency, time) + state.phase[:, None]))
-        fids = remove_components(original * turn, dwell_time, water, typical=typical)[0] * turn.conj()
+        fids = remove_components(original * turn, dwell_time, water, typical=typical, singly=True)[0] * turn.conj()
         state = _refine(
             fids, state.frequency, state.phase, dwell_time, inside, noise, iterations, tolerance, state.counts
         )

@@ -84,6 +84,7 @@ def remove_components(
     order: int = 40,
     duration: float = 0.4,
     typical: np.ndarray | None = None,
+    singly: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Remove what resonates within a band of frequencies.
 
@@ -105,6 +106,9 @@ def remove_components(
     typical : ndarray of bool, shape (signals,), optional
         Signals that the poles are found from; all by default. Spoilt ones would claim poles for themselves.
 
+    singly : bool
+        Remove only what stands above the noise of each signal, not what only their mean shows: for comparing signals.
+
     Returns
     -------
     cleaned : ndarray, shape as `fids`
@@ -113,10 +117,12 @@ def remove_components(
     """
     half_width_limit = 0.25 * (band[1] - band[0])
     max_points = int(np.clip(round(duration / dwell_time), 512, 2048))
-    cleaned, removed = _remove_once(fids, dwell_time, band, order, max_points, None, typical)
+    cleaned, removed = _remove_once(fids, dwell_time, band, order, max_points, None, typical, singly)
     # What rings longer than the first pass could see: narrow components, found from the whole signal.
     more_points = min(4 * max_points, fids.shape[1])
-    cleaned, more = _remove_once(cleaned, dwell_time, band, max(order // 2, 5), more_points, half_width_limit, typical)
+    cleaned, more = _remove_once(
+        cleaned, dwell_time, band, max(order // 2, 5), more_points, half_width_limit, typical, singly
+    )
     return cleaned, removed + more
 
 
@@ -128,6 +134,7 @@ def _remove_once(
     points: int,
     widest: float | None,
     typical: np.ndarray | None,
+    singly: bool,
 ) -> tuple[np.ndarray, int]:
     """Remove the components of one model; `widest`: only those of at most this half width (Hz)."""
     poles = signal_poles(_compress(fids if typical is None else fids[typical], 6), order, points)
@@ -144,5 +151,58 @@ def _remove_once(
         return fids.copy(), 0
     number = np.arange(fids.shape[1])
     model = np.exp(np.log(poles)[:, None] * number)
-    amplitudes = np.linalg.lstsq(model.T, fids.T.astype(complex), rcond=None)[0]
+    amplitudes, kept = _significant(model, fids.astype(complex), inside, singly)
+    inside &= kept
     return fids - amplitudes[inside].T @ model[inside], int(inside.sum())
+
+
+def _significant(
+    model: np.ndarray, fids: np.ndarray, candidates: np.ndarray, singly: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit amplitudes; leave out candidates that are no more than noise, the weakest first.
+
+    A component that is not there costs: its fitted amplitudes are noise, and overlapping ones blow each other up.
+
+    Parameters
+    ----------
+    model : ndarray of complex, shape (components, points)
+    fids : ndarray of complex, shape (signals, points)
+    candidates : ndarray of bool, shape (components,)
+        Those that may be left out (the others are needed to explain the rest).
+    singly : bool
+        Whether a component must stand out in each signal (three times its variance), or in their mean (nine times).
+
+    Returns
+    -------
+    amplitudes : ndarray of complex, shape (components, signals)
+        Zero for those left out.
+    kept : ndarray of bool, shape (components,)
+    """
+    orthogonal, triangle = np.linalg.qr(model.T)
+    projected = orthogonal.conj().T @ fids.T
+    freedom = max(fids.shape[0] * (fids.shape[1] - len(model)), 1)
+    noise = max(float(np.sum(np.abs(fids) ** 2) - np.sum(np.abs(projected) ** 2)), 0.0) / freedom
+    kept = np.ones(len(model), bool)
+    amplitudes = np.zeros((len(model), len(fids)), complex)
+    while True:
+        inverse = np.linalg.pinv(triangle[:, kept], rcond=1e-10)
+        found = inverse @ projected
+        variance = noise * np.sum(np.abs(inverse) ** 2, axis=1)
+        energy = np.mean(np.abs(found) ** 2, axis=1) / 3
+        if not singly:
+            energy = np.maximum(energy, np.abs(found.mean(axis=1)) ** 2 * len(fids) / 9)
+        standing = np.where(candidates[kept], energy / np.maximum(variance, 1e-300), np.inf)
+        weakest = int(np.argmin(standing))
+        if standing[weakest] >= 1:
+            break
+        kept[np.flatnonzero(kept)[weakest]] = False
+    if singly and len(fids) >= 8:
+        # What varies between signals no more than noise does is the same in all (empirical Bayes): metabolites stay
+        # where their mean is, and overlapping components do not trade noise with them.
+        mean = found.mean(axis=1, keepdims=True)
+        spread = np.median(np.abs(found - mean) ** 2, axis=1) / np.log(2)
+        true_spread = np.diag(np.maximum(spread - variance, 1e-3 * variance))
+        covariance = noise * inverse @ inverse.conj().T
+        found = mean + true_spread @ np.linalg.solve(true_spread + covariance, found - mean)
+    amplitudes[kept] = found
+    return amplitudes, kept

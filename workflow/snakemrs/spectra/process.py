@@ -118,7 +118,8 @@ def correct(svs: NiftiMrs, water: NiftiMrs | None = None, settings: SpectraSetti
         noise = 1e-9 * float(np.abs(fids).max())
 
     inversion = checks.header_number(svs, "InversionTime")
-    has_naa = inversion is None or not inversion > 0
+    shortest, longest = limits["nulling"]["inversion_time"]
+    has_naa = inversion is None or not shortest <= inversion <= longest
     fids, water_fids, shift = orient(svs, fids, water_fids, noise, scale, settings, has_naa, steps, notes)
     before = measure(fids.mean(axis=0), scale, water_removed=False, has_naa=has_naa)
 
