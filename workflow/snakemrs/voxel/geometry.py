@@ -57,8 +57,10 @@ def box_overlap(box: np.ndarray, grid: np.ndarray, shape: tuple[int, int, int]) 
     flat = np.zeros(len(centres))
     flat[inside] = 1.0
     planes = np.concatenate([np.column_stack([rows, shift]), np.column_stack([-rows, -shift])])
+    # Most voxels on the rim are cut by one of the six planes only.
+    cutting = np.concatenate([middle, -middle], axis=1) + np.tile(reach, 2) > 0.5
     for n in np.flatnonzero(touched):
-        flat[n] = _clipped_volume(centres[n], planes)
+        flat[n] = _clipped_volume(centres[n], planes[cutting[n]])
     where = tuple(slice(int(first[a]), int(last[a]) + 1) for a in range(3))
     share[where] = flat.reshape([len(a) for a in axes])
     return share
