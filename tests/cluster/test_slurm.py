@@ -60,6 +60,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finish(snakemrs("simulate", folder, *options))
     scans = (folder / "scans.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "scans.tsv").write_text("".join(row for row in scans if "T1w" not in row), encoding="utf-8")
+    # Copies of a planned study have one time stamp.
+    finish(snakemrs("plan", folder))
     return folder
 
 
