@@ -255,8 +255,9 @@ def fitting(evidence: Evidence) -> Sentences:
         regressors = several(", ".join(map(str, d.get("regressors", []))) for d in designs)
         width = any(d.get("line_width") for d in designs)
         text.append(
-            f"All transients of a session were fitted jointly too (in {len(evidence.dynamic)} of {len(evidence.spectra)} "
-            f"spectra), the amplitudes as a linear model of {regressors}"
+            "All transients of a session were fitted jointly too "
+            f"(in {len(evidence.dynamic)} of {len(evidence.spectra)} spectra), "
+            f"the amplitudes as a linear model of {regressors}"
             + (", the line width with regressors of its own." if width else ".")
         )
     doubtful = sum(
