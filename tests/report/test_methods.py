@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from report.virtual_study import make_study
@@ -110,6 +111,11 @@ def test_the_command_writes_all_and_the_same_bytes(plan: Path, tmp_path: Path) -
     cited = set(re.findall(r"\\cite\{([^}]*)\}", found[0]["methods.tex"].decode()))
     keys = {key for group in cited for key in group.split(",")}
     assert keys <= set(re.findall(r"@article\{(\w+),", found[0]["references.bib"].decode()))
+    cff = yaml.safe_load(found[0]["CITATION.cff"])
+    assert cff["cff-version"] == "1.2.0"
+    assert cff["title"] == "Virtual trial"
+    assert cff["authors"] == [{"name": "not given (key `authors` of study.yaml)"}]
+    assert {"type", "title", "authors"} <= set.intersection(*(set(entry) for entry in cff["references"]))
     assert {row["status"] for row in read_table(tmp_path / "a" / "consort.tsv")} == {"filled", "missing"}
 
 

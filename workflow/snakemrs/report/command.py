@@ -95,8 +95,8 @@ def methods(plan_path: Path, output: Path, settings: str | None) -> None:
     Example:
         snakemrs report methods --plan STUDY/work/plan.json --output STUDY/derivatives/snakemrs
 
-    Gives methods.md, methods.tex, references.bib, mrsinmrs.tsv and consort.tsv, filled from the records of the steps
-    that ran. What the files do not say is listed as missing.
+    Gives methods.md, methods.tex, references.bib, mrsinmrs.tsv, consort.tsv and CITATION.cff, filled from the records
+    of the steps that ran. What the files do not say is listed as missing.
     """
     from snakemrs.report.from_plan import evidence_of, open_plan, report_settings
     from snakemrs.report.methods.write import write_methods

@@ -124,6 +124,7 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
         versions=versions(),
         command=command,
         images=images_of(study),
+        evidence=evidence_of(study, plan),
         phases=_phases(plan),
         unblinded=Reader().json(study / DERIVATIVES / "group" / "unblinded.json"),
     )

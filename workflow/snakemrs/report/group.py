@@ -13,6 +13,8 @@ from snakemrs.errors import SnakeMRSError
 from snakemrs.report.figures import cohort, effects
 from snakemrs.report.grids import MOST_ROWS, plain_grid, shortened
 from snakemrs.report.inputs import GroupInputs, Reader, Table, unique
+from snakemrs.report.methods.checklists import mrsinmrs
+from snakemrs.report.methods.text import paragraphs
 from snakemrs.report.page import render
 from snakemrs.report.statistics import Statistic, statistics
 from snakemrs.report.tables import Grid, badge, download
@@ -31,6 +33,7 @@ class Content:
     grids: dict[str, Grid] = field(default_factory=dict)
     statistics: list[Statistic] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    methods: list[tuple[str, str]] = field(default_factory=list)
     not_done: list[str] = field(default_factory=list)
 
 
@@ -120,6 +123,9 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     excluded = reader.table(folder / "excluded.tsv")
     if excluded is not None and excluded.rows:
         content.grids["excluded"] = shortened(excluded, "Left out of the analyses by a rule of quality")
+    if inputs.evidence is not None:
+        content.methods = paragraphs(inputs.evidence)
+        content.grids["mrsinmrs"] = mrsinmrs_grid(inputs.evidence)
     content.not_done = unique(content.not_done)
     pages = [(label, inputs.pages.get(label)) for label in inputs.participants]
     return render(
@@ -135,6 +141,19 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         images=list(inputs.images.items()),
         unblinded=inputs.unblinded,
     )
+
+
+def mrsinmrs_grid(evidence: Any) -> Grid:
+    """Give the reporting checklist; what is missing says so."""
+    meaning = {"filled": "pass", "partly": "warn", "missing": "fail"}
+    rows = mrsinmrs(evidence)
+    body = [
+        [row["item"], row["value"] or "", badge(meaning.get(str(row["status"]), "n/a"), str(row["status"]))]
+        for row in rows
+    ]
+    missing = sum(row["status"] == "missing" for row in rows)
+    caption = f"MRSinMRS (Lin et al. 2021): n = {len(rows)} items, {missing} missing in the study's files."
+    return Grid(["Item", "Value", "Status"], body, caption)
 
 
 def named(table: Table, key: Mapping[str, str]) -> Table:
@@ -211,8 +230,7 @@ def _short_stem(stem: str, person: str, session: str) -> str:
 
 
 def _state(status: str) -> Markup:
-    mark = str(badge(STATUS.get(status, "n/a"))).rsplit("</b>", 1)[0]
-    return Markup(mark + "</b> ") + Markup("{}</span>").format(status)  # `mark` holds nothing but our own words
+    return badge(STATUS.get(status, "n/a"), status)
 
 
 def reasons_grid(table: Table) -> Grid:

@@ -215,6 +215,8 @@ class GroupInputs:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    evidence: Any = None
+    """What really ran (`methods.evidence.Evidence`), for the methods text; None leaves it out."""
     phases: tuple[str, str] = ("baseline", "infusion")
     """Names of the phases before and during the event."""
     unblinded: Mapping[str, Any] | None = None

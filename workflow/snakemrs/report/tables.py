@@ -92,12 +92,12 @@ def _flat(cell: str) -> str:
     return cell.replace("\t", " ").replace("\n", " ").replace("\r", " ")
 
 
-def badge(verdict: str) -> Markup:
-    """Give a verdict as a coloured mark with a sign and a word, so that colour is not needed."""
+def badge(verdict: str, word: str | None = None) -> Markup:
+    """Give a verdict as a coloured mark with a sign and a word (`word` or its own), so that colour is not needed."""
     from snakemrs.report.words import SIGNS
 
     known = {"look": "warn"}.get(verdict, verdict)
     known = known if known in SIGNS else "n/a"
     return Markup('<span class="badge {}"><b aria-hidden="true">{}</b> {}</span>').format(
-        {"n/a": "none"}.get(known, known), SIGNS[known], verdict or "n/a"
+        {"n/a": "none"}.get(known, known), SIGNS[known], word or verdict or "n/a"
     )

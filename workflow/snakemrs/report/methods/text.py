@@ -42,6 +42,11 @@ def bibliography(keys: list[str]) -> str:
     return "\n\n".join(known[key] for key in keys) + "\n"
 
 
+def paragraphs(evidence: Evidence) -> list[tuple[str, str]]:
+    """Give the sections with citations as (Author Year), for a page."""
+    return [(head, CITATION.sub(lambda m: _author_year(m.group(1)), text)) for head, text in sections(evidence)]
+
+
 def markdown(parts: list[tuple[str, str]], title: str, with_references: bool) -> str:
     """Methods text in Markdown; citations as (Author Year), references at the end."""
     lines = [
