@@ -22,6 +22,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
+from snakemrs.fit.line_shape import SMALLEST, water_line_shape
+from snakemrs.fit.problem import Problem
 from snakemrs.fit.setup import build_problem
 from snakemrs.fit.spectrum import SpectrumFit, fit_spectrum
 from snakemrs.fit.uncertainty import combination_sd
@@ -62,14 +64,19 @@ def main() -> None:
     images = [nifti_mrs.read(folder / "datasets" / f"{name}_metab.nii.gz") for name in datasets]
     waters = [nifti_mrs.read(folder / "datasets" / f"{name}_wref.nii.gz").as_dims() for name in datasets]
     first = images[0]
-    problem, _ = build_problem(
-        basis,
-        settings,
-        dwell_time=first.dwell_time,
-        points=first.points,
-        spectrometer_frequency=first.spectrometer_frequency,
-        not_fitted=constants("fit_basis")["not_fitted"],
-    )
+
+    def prepare(line_shape: np.ndarray | None = None) -> Problem:
+        return build_problem(
+            basis,
+            settings,
+            dwell_time=first.dwell_time,
+            points=first.points,
+            spectrometer_frequency=first.spectrometer_frequency,
+            not_fitted=constants("fit_basis")["not_fitted"],
+            line_shape=line_shape,
+        )[0]
+
+    plain = problem = prepare()
     known = constants("fit_priors")
     fit_spectrum(problem, images[0].as_dims(), settings, known)
     errors: dict[str, list[tuple[float, float, float, bool]]] = {}
@@ -78,6 +85,8 @@ def main() -> None:
     by_dataset = []
     for name, image, water in zip(datasets, images, waters, strict=True):
         fid = image.as_dims()
+        shape, deviation = water_line_shape(water, image.dwell_time, image.points)
+        problem = prepare(shape) if deviation > SMALLEST else plain
         spent, busy = [], []
         for _ in range(3):
             begin, started = time.perf_counter(), time.process_time()

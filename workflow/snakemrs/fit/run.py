@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snakemrs.errors import DataError, RequestError, SnakeMRSError
+from snakemrs.fit.line_shape import SMALLEST, water_line_shape
 from snakemrs.fit.outputs import Frame, FrameFit, with_same_names, write_outputs
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Verdict
@@ -104,7 +107,11 @@ def prepare_job(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
     simulated = simulation_of(image) if job.basis is None else None
     facts = (image.dwell_time, image.points, image.spectrometer_frequency)
     basis_key = (job.basis, tuple((simulated or {}).items()), *facts)
-    key = (*basis_key, image.nucleus, job.macromolecules, job.settings.model_dump_json())
+    shape = shape_of_water(job, image)
+    with_shape = None if shape is None else job.water
+    key = (*basis_key, image.nucleus, job.macromolecules, with_shape, job.settings.model_dump_json())
+    if shape is not None:
+        notes.append("the line shape of the water reference was taken over")
     notes: list[str] = []
     if basis_key not in _BASES:
         if simulated is not None:
@@ -139,9 +146,25 @@ def prepare_job(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
             spectrometer_frequency=image.spectrometer_frequency,
             nucleus=image.nucleus,
             not_fitted=constants("fit_basis")["not_fitted"],
+            line_shape=shape,
         )
     problem, more = _PROBLEMS[key]
     return problem, [*notes, *more], basis
+
+
+def shape_of_water(job: Job, image: NiftiMrs) -> np.ndarray | None:
+    """Line shape of the water reference, where the settings and the data ask for it."""
+    choice = job.settings.water_line_shape
+    if job.water is None or choice == "never":
+        return None
+    done = " ".join(str(step.get("Method", "")) for step in image.header.get("ProcessingApplied", []))
+    if choice == "auto" and "eddy" in done.lower():
+        return None
+    reference = nifti_mrs.read(job.water)
+    if abs(reference.dwell_time / image.dwell_time - 1) > 1e-5:
+        return None
+    shape, deviation = water_line_shape(reference.as_dims("DIM_DYN").mean(axis=0), reference.dwell_time, image.points)
+    return shape if choice == "always" or deviation > SMALLEST else None
 
 
 def simulation_of(image: NiftiMrs) -> dict[str, Any]:

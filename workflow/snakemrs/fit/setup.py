@@ -25,6 +25,7 @@ def build_problem(
     spectrometer_frequency: float,
     nucleus: str = "1H",
     not_fitted: Mapping[str, str],
+    line_shape: np.ndarray | None = None,
 ) -> tuple[Problem, list[str]]:
     """Match a basis to data, choose its entries, add macromolecules and lipids where asked, and prepare it.
 
@@ -36,6 +37,8 @@ def build_problem(
         Of the data.
     not_fitted : mapping
         Entries that are set aside, with the reason (``fit_basis.yaml``).
+    line_shape : ndarray of complex, shape (points,), optional
+        Factor of all time signals (`snakemrs.fit.line_shape`).
 
     Returns
     -------
@@ -55,13 +58,24 @@ def build_problem(
         basis = _subset(basis, [n for n, kind in zip(basis.names, basis.kinds, strict=True) if kind != "macromolecule"])
         basis, added = _add(basis, "macromolecule")
         notes.append("macromolecules are parametric: " + ", ".join(added))
+    richer = None
     if settings.lipids in ("auto", "always") and "lipid" not in have:
         richer, added = _add(basis, "lipid")
-        fat = prepare(richer, settings.window)
-        if settings.lipids == "always":
-            return fat, [*notes, "lipids are parametric: " + ", ".join(added)]
-        return replace(prepare(basis, settings.window), with_lipids=fat), notes
-    return prepare(basis, settings.window), notes
+    basis, richer = (_shaped(one, line_shape) for one in (basis, richer))
+    assert basis is not None
+    if richer is None:
+        return prepare(basis, settings.window), notes
+    fat = prepare(richer, settings.window)
+    if settings.lipids == "always":
+        return fat, [*notes, "lipids are parametric: " + ", ".join(added)]
+    return replace(prepare(basis, settings.window), with_lipids=fat), notes
+
+
+def _shaped(basis: Basis | None, line_shape: np.ndarray | None) -> Basis | None:
+    """A basis with its signals times a line shape."""
+    if basis is None or line_shape is None:
+        return basis
+    return replace(basis, fids=basis.fids * line_shape[: basis.points])
 
 
 def _choose(basis: Basis, settings: FitSettings, not_fitted: Mapping[str, str]) -> list[str]:

@@ -34,6 +34,10 @@ class FitSettings(Settings):
     line_shape: Literal["voigt", "lorentzian", "gaussian"] = "voigt"
     """Line shape that broadens the basis."""
 
+    water_line_shape: Literal["auto", "always", "never"] = "auto"
+    """Take over what the water reference shows beyond a Voigt line (eddy currents, asymmetry); auto: where it is worth
+    it and the data were not corrected for eddy currents."""
+
     soft_priors: bool = True
     """Soft ratios to total creatine for weakly determined metabolites (config/constants/fit_priors.yaml)."""
 
