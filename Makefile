@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install check reference constraints clean
+.PHONY: demo test install check reference constraints images docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemrs demo demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not cluster and not containers"
 
 install: $(VENV)/.installed
 
@@ -40,6 +40,14 @@ reference: $(VENV)/.installed
 # Names and versions that this environment has, for reproducible installs.
 constraints: $(VENV)/.installed-dev
 	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
+
+# The container images that the rules name (needs Apptainer); they go to build/images or to SNAKEMRS_IMAGES.
+images: $(VENV)/.installed
+	$(BIN)/python containers/build.py
+
+# The documentation site, in site/; a broken link is an error.
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict -q
 
 clean:
 	rm -rf $(VENV) demo build dist
