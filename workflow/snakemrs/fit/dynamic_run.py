@@ -78,6 +78,7 @@ def fit_dynamic_file(job: Job, design_path: Path) -> Outcome:
     names, design = read_design(design_path, len(signals))
     if len(signals) < 2 * design.shape[1] + 2:
         raise image.error("too few transients for the design", found=f"{len(signals)}")
+    water = water_of(job.water, image)
     problem, notes, basis = prepare_job(job, image)
     finite = np.all(np.isfinite(signals), axis=1) & np.any(signals, axis=1)
     if not finite.all():
@@ -115,7 +116,7 @@ def fit_dynamic_file(job: Job, design_path: Path) -> Outcome:
         "basis": {"names": list(basis.names), "source": basis.notes},
         "settings": job.settings.model_dump(mode="json"),
         "notes": notes,
-        "water": water_of(job.water, image),
+        "water": water,
         "label": job.label or "dynamic",
         "dynamic": {
             "transients": len(signals),

@@ -60,8 +60,8 @@ def fit_file(job: Job) -> Outcome:
     """
     image = nifti_mrs.read(job.data)
     signals = image.as_dims("DIM_DYN")
-    problem, notes, basis = prepare_job(job, image)
     water = water_of(job.water, image)
+    problem, notes, basis = prepare_job(job, image)
     known = constants("fit_priors")
     fits = []
     for frame, fid in zip(frames_of(image, len(signals)), signals, strict=True):
@@ -110,9 +110,9 @@ def prepare_job(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:
     shape = shape_of_water(job, image)
     with_shape = None if shape is None else job.water
     key = (*basis_key, image.nucleus, job.macromolecules, with_shape, job.settings.model_dump_json())
+    notes: list[str] = []
     if shape is not None:
         notes.append("the line shape of the water reference was taken over")
-    notes: list[str] = []
     if basis_key not in _BASES:
         if simulated is not None:
             from snakemrs.spins.simulation import simulate_basis

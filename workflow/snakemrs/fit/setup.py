@@ -61,19 +61,18 @@ def build_problem(
     richer = None
     if settings.lipids in ("auto", "always") and "lipid" not in have:
         richer, added = _add(basis, "lipid")
-    basis, richer = (_shaped(one, line_shape) for one in (basis, richer))
-    assert basis is not None
+    basis = _shaped(basis, line_shape)
     if richer is None:
         return prepare(basis, settings.window), notes
-    fat = prepare(richer, settings.window)
+    fat = prepare(_shaped(richer, line_shape), settings.window)
     if settings.lipids == "always":
         return fat, [*notes, "lipids are parametric: " + ", ".join(added)]
     return replace(prepare(basis, settings.window), with_lipids=fat), notes
 
 
-def _shaped(basis: Basis | None, line_shape: np.ndarray | None) -> Basis | None:
+def _shaped(basis: Basis, line_shape: np.ndarray | None) -> Basis:
     """A basis with its signals times a line shape."""
-    if basis is None or line_shape is None:
+    if line_shape is None:
         return basis
     return replace(basis, fids=basis.fids * line_shape[: basis.points])
 
