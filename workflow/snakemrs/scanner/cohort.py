@@ -104,18 +104,15 @@ def _draw_person(
     age = int(np.clip(random.normal(38, 11), 21, 65))
     content = float(np.exp(random.normal(0, preset.content_sd_participant)))
     own_glx = random.normal(0, preset.glx_sd_participant)
-    own_madrs = random.normal(preset.madrs_mean, preset.madrs_sd)
-    own_change = random.normal(0, 1)
+    # The spread of a baseline score holds the person's own level and the residual that every single score has.
+    own_madrs = random.normal(preset.madrs_mean, np.sqrt(preset.madrs_sd**2 - preset.madrs_residual_sd**2))
     later = random.uniform(*preset.madrs_period_2_baseline)
-    # The residual of a change score: half of its variance is the person's, as in repeated trials of ketamine.
-    shares = np.sqrt([0.5, 0.5]) * preset.madrs_residual_sd
     visits = []
     for number in range(sessions):
         treatment = TREATMENTS[(number + order) % 2]
-        pre = own_madrs + (later if number else 0.0)
-        change = preset.madrs_change(treatment) + shares[0] * own_change + shares[1] * random.normal()
-        # Scores end at 0 and 60.
-        score_pre = int(np.clip(np.rint(pre), 0, 60))
+        level = own_madrs + (later if number else 0.0)
+        before, after = level + random.normal(0, preset.madrs_residual_sd, 2)
+        after += preset.madrs_change(treatment)
         visits.append(
             Visit(
                 session=f"{number + 1:02d}",
@@ -124,8 +121,9 @@ def _draw_person(
                 treatment=treatment,
                 glx_factor=float(np.exp(own_glx + random.normal(0, preset.glx_sd_session))),
                 glx_rise=preset.glx_rise(treatment, sex),
-                madrs_pre=score_pre,
-                madrs_post=int(np.clip(np.rint(score_pre + change), 0, 60)),
+                # Scores are whole and end at 0 and 60.
+                madrs_pre=int(np.clip(np.rint(before), 0, 60)),
+                madrs_post=int(np.clip(np.rint(after), 0, 60)),
             )
         )
     return Person(f"{index + 1:02d}", sex, age, content, tuple(visits))
