@@ -255,3 +255,21 @@ def test_a_dynamic_fit_shows_changes_in_per_cent_and_its_line_width(tmp_path: Pa
     assert "5.00 % (1.00 to 9.00)" in html
     assert "drift · Glx" not in html
     assert "line width −0.200 ± 0.10 Hz per unit of infusion" in html
+
+
+def test_p_values_stand_in_their_own_column_whatever_columns_are_empty(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=1)
+    folder = tmp_path / "derivatives/snakemrs/group/statistics"
+    rows = [
+        {"analysis": "mixed model", "outcome": "log(glx_tnaa)", "family": "primary", "term": "c:p", "n_participants": 5,
+         "se": None, "estimate": 0.1, "p": 0.0001, "p_adjusted": None, "ci_low": 0.05, "ci_high": 0.15, "percent": 10.5,
+         "percent_low": 5.1, "percent_high": 16.2, "note": None}
+    ]  # fmt: skip
+    write(folder / "results.tsv", rows)
+    html = group_of(plan)
+    table = html.split("Primary outcome: each test")[-1].split("</table>")[0]
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", table)
+    heads, values = cells[: len(cells) // 2], cells[len(cells) // 2 :]
+    assert dict(zip(heads, values, strict=True))["p"] == "&lt; 0.001"
+    assert "se" not in heads
+    assert "10.5 % (5.10 to 16.2), p &lt; 0.001" in html

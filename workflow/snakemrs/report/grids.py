@@ -11,6 +11,8 @@ from snakemrs.report.inputs import Table
 from snakemrs.report.lights import rule_of
 from snakemrs.report.tables import Grid, badge, download
 
+LABELS = ("participant", "session", "task", "acq", "voi", "run", "frame", "period")
+"""Columns that name things, though they may look like numbers."""
 MOST_ROWS = 400
 MOST_CELLS = 4000
 """Longer tables are shown up to here and downloaded whole."""
@@ -80,7 +82,8 @@ def tissue_grid(table: Table) -> Grid:
 
 def plain_grid(table: Table, caption: str) -> Grid:
     """Give any table as it is, numbers shortened, verdicts as badges."""
-    columns = table.columns
+    # A column that nobody fills tells nothing here; the download has it.
+    columns = [c for c in table.columns if any(row[c] != "n/a" for row in table.rows)]
     parts = {column: table.numbers(column) for column in columns}
     body = []
     for n, row in enumerate(table.rows):
@@ -94,7 +97,9 @@ def plain_grid(table: Table, caption: str) -> Grid:
                 short = len(row[column]) <= 5 or not np.isfinite(value)
                 cells.append(row[column] if short else words.number(value, 4))
         body.append(cells)
-    numeric = frozenset(n for n, column in enumerate(columns) if np.isfinite(parts[column]).any())
+    numeric = frozenset(
+        n for n, column in enumerate(columns) if column not in LABELS and np.isfinite(parts[column]).any()
+    )
     return Grid(
         [c.replace("_", " ") for c in columns],
         body,

@@ -15,7 +15,6 @@ PACKAGES = (
     "nibabel",
     "antspyx",
     "dipy",
-    "hlsvdpropy",
     "nilearn",
     "spec2nii",
     "nipype",

@@ -155,8 +155,9 @@ def _single(table: Table, name: str, identifier: str) -> Statistic:
 def _p_values(grid: Grid, table: Table) -> None:
     """Write p values as such."""
     for column in ("p", "p_adjusted"):
-        if column in table.columns:
-            index = table.columns.index(column)
+        head = column.replace("_", " ")
+        if head in grid.columns:
+            index = list(grid.columns).index(head)
             for row, value in zip(grid.rows, table.numbers(column), strict=False):
                 row[index] = words.p_value(value)  # type: ignore[index]
 
