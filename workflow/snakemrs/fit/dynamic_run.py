@@ -9,7 +9,7 @@ import numpy as np
 
 from snakemrs.errors import DataError, RequestError
 from snakemrs.fit.dynamic import DynamicFit, align_to_fit, fit_dynamic
-from snakemrs.fit.outputs import AMPLITUDES
+from snakemrs.fit.outputs import AMPLITUDES, Frame, FrameFit, write_curves
 from snakemrs.fit.run import Job, Outcome, frames_of, prepare_job, water_of
 from snakemrs.fit.spectrum import Failure, SpectrumFit, fit_state, result_of
 from snakemrs.fit.start import noise_level
@@ -110,6 +110,7 @@ def fit_dynamic_file(job: Job, design_path: Path) -> Outcome:
     write_table(f"{start}_betas.tsv", rows, list(BETAS), BETAS)
     _write_amplitudes(start, fit, design, frames_of(image, len(signals)), mean, sums)
     _write_covariance(start, fit, names)
+    write_curves(Path(f"{start}_curves.tsv"), [FrameFit(Frame("mean"), mean, mean.verdict)], mean.names)
     about = {
         "data": job.data.name,
         "design": {"file": design_path.name, "regressors": names, "line_width": names[1:] if follows.shape[1] else []},

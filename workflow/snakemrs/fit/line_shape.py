@@ -14,9 +14,10 @@ def water_line_shape(fid: np.ndarray, dwell_time: float, points: int) -> tuple[n
     """Factor of the time signal by which water differs from a Voigt line.
 
     Amplitude, phase, frequency, Lorentzian and Gaussian width of the best Voigt line are taken out of the signal; what
-    is left, r(t), is 1 for a Voigt line. It is drawn towards 1 where water sinks into noise (weight |s|²/(|s|² + (10σ)²)).
-    A metabolite signal with the same line shape is the basis signal times r(t) times a Voigt decay: the model takes r
-    over instead of dividing the data by it (Klose 1990; de Graaf et al. 1990), which would colour the noise.
+    is left, r(t), is 1 for a Voigt line. It is drawn towards 1 where water sinks into noise, with the weight
+    |s|²/(|s|² + (10σ)²). A metabolite signal with the same line shape is the basis signal times r(t) times a Voigt
+    decay: the model takes r over instead of dividing the data by it (Klose 1990; de Graaf et al. 1990), which would
+    colour the noise.
 
     Parameters
     ----------

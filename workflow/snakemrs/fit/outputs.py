@@ -126,11 +126,16 @@ def write_outputs(
     }
     dictionary |= {name: {"Description": f"Covariance with {name}", "Units": "square of the data's"} for name in names}
     write_table(paths[1], [row for frame in usable for row in _covariance_rows(frame)], columns, dictionary)
-    parts = {f"fit_{name}": {"Description": f"Part of {name} in the fit, real part"} for name in names}
-    curves = CURVES | parts
-    write_table(paths[2], [row for frame in frames for row in _curve_rows(frame)], list(curves), curves)
+    write_curves(paths[2], frames, names)
     write_json(paths[3], {**about, "label": label, "frames": [_summary(frame) for frame in frames]})
     return paths
+
+
+def write_curves(path: Path, frames: Sequence[FrameFit], names: Sequence[str]) -> None:
+    """Write data, fit, baseline and the part of each basis function against ppm."""
+    parts = {f"fit_{name}": {"Description": f"Part of {name} in the fit, real part"} for name in names}
+    curves = CURVES | parts
+    write_table(path, [row for frame in frames for row in _curve_rows(frame)], list(curves), curves)
 
 
 def amplitude_rows(

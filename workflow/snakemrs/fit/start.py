@@ -102,7 +102,7 @@ def find_starts(
     power = np.abs(correlation) ** 2
     peak = (power > np.roll(power, 1)) & (power >= np.roll(power, -1))
     order = np.flatnonzero(peak)[np.argsort(-power[peak])]
-    found = [Start(float(shifts[k]), float(np.angle(correlation[k])), float(power[k])) for k in order[:60]]
+    found = [Start(float(shifts[k]), float(np.angle(correlation[k])), float(power[k])) for k in order]
     hertz = problem.spectrometer_frequency
     inside = [start for start in found if abs(start.shift) <= max_shift * hertz]
     outside = [start for start in found if (max_shift + 0.05) * hertz < abs(start.shift) <= FAR_PPM * hertz]
