@@ -17,7 +17,8 @@ from snakemrs.io.nifti_mrs import read
 from snakemrs.spectra import coils
 from snakemrs.spectra.align import apply
 from snakemrs.spectra.measure import Scale, measure, without_dominant_water
-from snakemrs.spectra.process import correct, transient_signals
+from snakemrs.spectra.process import correct
+from snakemrs.spectra.steps import transient_signals
 from snakemrs.study.resources import constants
 from snakemrs.study.settings.spectra import SpectraSettings
 

@@ -77,7 +77,8 @@ def preprocess(svs: Path, water: Path | None, events: Path | None, output: Path,
 
     from snakemrs.io.nifti_mrs import read
     from snakemrs.spectra.output import write_result
-    from snakemrs.spectra.process import check_timing, correct
+    from snakemrs.spectra.process import correct
+    from snakemrs.spectra.timing import check_timing
 
     image = read(svs)
     reference = None if water is None else read(water)

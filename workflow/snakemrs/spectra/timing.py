@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from snakemrs.errors import RequestError
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.spectra.checks import header_number
+from snakemrs.spectra.frames import Event
+from snakemrs.study.settings.spectra import SpectraSettings
 
 TIME_KEYS = ("AcquisitionTime", "TransientOnset", "AcquisitionStartTime")
 """Keys of the header of the dynamic dimension that may hold a time in seconds for each transient."""
@@ -52,3 +55,23 @@ def onsets(image: NiftiMrs, transients: int) -> tuple[np.ndarray, float, int]:
     spacing = float("nan") if repetition is None or not repetition > 0 else repetition * averages
     first = np.zeros(1)
     return (first if transients == 1 else np.arange(transients) * spacing), spacing, averages
+
+
+def check_timing(svs: NiftiMrs, events: list[Event], settings: SpectraSettings) -> None:
+    """Refuse frames by time of data whose times are not known, and event-locked frames without events.
+
+    Raises
+    ------
+    DataError, RequestError
+    """
+    shape = [length for length, tag in zip(svs.data.shape[4:], svs.dim_tags, strict=False) if tag != "DIM_COIL"]
+    transients = int(np.prod(shape))
+    if settings.frames == "events" and not events:
+        raise RequestError("event-locked frames need events", expected="an events.tsv with the scan (--events)")
+    needed = bool(events) or settings.frame_duration is not None
+    if transients > 1 and needed and np.isnan(onsets(svs, transients)[1]):
+        raise svs.error(
+            "the time of the transients is not known, so that they cannot be matched with events",
+            expected="RepetitionTime in the header or sidecar",
+            remedy="give the repetition time in study.yaml",
+        )
