@@ -110,6 +110,14 @@ def test_the_time_of_each_transient_is_kept(tmp_path: Path) -> None:
     assert image.header["dim_6_header"] == {"AcquisitionStartTime": times}
 
 
+def test_transients_of_zeros_are_said_to_be_left_out(tmp_path: Path) -> None:
+    data = raw.signal(4)
+    data[2] = 0
+    convert_all([(raw.write_sdat(tmp_path / "raw", data), tmp_path / "sub-01_svs.nii.gz")], IngestSettings())
+    assert nifti_mrs.read(tmp_path / "sub-01_svs.nii.gz").as_dims("DIM_DYN").shape[0] == 3
+    assert "1 signals of zeros" in json.loads((tmp_path / "sub-01_svs.json").read_text())["IngestNotes"][0]
+
+
 def test_a_number_of_averages_on_the_scanner_is_the_number_of_transients(tmp_path: Path) -> None:
     pairs = [
         (raw.write_sdat(tmp_path / "averaged", raw.signal(1), averages=48), tmp_path / "a_svs.nii.gz", 48),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +223,11 @@ def _product(
     lengths = dict(zip(image.dim_tags, image.data.shape[4:], strict=False))
     rows = int(np.prod([n for tag, n in lengths.items() if tag != "DIM_COIL"])) if lengths else 1
     transients = raw_transients(raw, rows)
+    missing = _left_out(raw, rows, suffix)
+    if missing:
+        timing = replace(
+            timing, notes=(*timing.notes, f"{missing} signals of zeros were left out: times after are early")
+        )
     suppressed = is_suppressed(
         water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency)
     )
@@ -241,6 +246,14 @@ def _product(
     when += f", TI {timing.inversion_time * 1e3:g} ms" if timing.inversion_time else ""
     said = f"{out.name}: {raw.vendor or ''} {raw.sequence or 'sequence unknown'}, {when}, {transients} transients"
     return Product(out, content, " ".join([said, *(f"[{note}]" for note in notes)]), spectrum=clean)
+
+
+def _left_out(raw: RawFile, rows: int, suffix: str) -> int:
+    """Count the transients that spec2nii left out because they hold nothing but zeros."""
+    if suffix != raw.kind or raw.format == "nifti-mrs" or raw.transients is None:
+        return 0
+    inside = raw.format.startswith("twix") and raw.details.get("water_inside")
+    return 0 if inside else max(0, raw.transients - rows)
 
 
 def transient_times(raw: RawFile, rows: int) -> list[float] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from dataclasses import dataclass
@@ -140,11 +139,6 @@ def _extensions(content: bytes, size: int, begin: int, order: str) -> tuple[tupl
         found.append((code, content[at + 8 : at + length]))
         at += length
     return tuple(found)
-
-
-def write_anonymous(source: NiftiBytes, path: Path) -> None:
-    """Write the anonymous copy, packed without time stamp."""
-    path.write_bytes(gzip.compress(source.anonymous(), compresslevel=6, mtime=0))
 
 
 def is_skull_stripped(data: np.ndarray, voxel_volume: float) -> bool:

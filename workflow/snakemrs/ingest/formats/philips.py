@@ -116,11 +116,6 @@ def check_pair(sdat: Path, spar: Path, entries: dict[str, str]) -> tuple[int, in
     return rows, samples
 
 
-def transients_in(entries: dict[str, str], rows: int, averages: int) -> int:
-    """Give how many transients the file stands for: `averages` counts within a row, unless it counts the rows."""
-    return rows if rows > 1 and averages in (0, 1, rows) else rows * max(averages, 1)
-
-
 def voxel(entries: dict[str, str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Give size (LR, AP, FH; mm) and centre (RAS+, mm); empty where the header has none."""
     try:
