@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from click.testing import CliRunner
 from group.example import write_study
 from snakemrs.errors import RequestError
 from snakemrs.group import join
+from snakemrs.group.collect import Joined
 from snakemrs.group.command import group
-from snakemrs.group.run import run_group
+from snakemrs.group.run import analyse, run_group
+from snakemrs.group.sensitivity import specification_curve
 from snakemrs.io.tables import Row, read_table
+from snakemrs.scanner.cohort import simulate_table
 from snakemrs.study.settings.group import DesignSettings, GroupSettings, OutcomeSettings
 
 FEW = OutcomeSettings(secondary=("log(glx_tcr)",), parts=("log(tnaa_amplitude)",), exploratory=())
@@ -256,3 +260,50 @@ def test_single_spectra_of_few_participants_are_analysed(tmp_path: Path) -> None
     assert float(row["p"]) == pytest.approx(float(result(output, "2x2 test")["p"]))
     assert "the effect is that of condition" in said(output)
     assert "period 1 only" in {r["choice"] for r in read_table(output / "sensitivity" / "specifications.tsv")}
+
+
+@pytest.fixture(scope="module")
+def virtual() -> Joined:
+    """Joined tables of six participants, without files."""
+    frames = simulate_table("realistic", 6, 5, baseline_frames=1, infusion_frames=3)
+    frames["time_bin"] = frames["frame"]
+    frames["regressor"] = (frames["phase"] == "infusion") * 0.5
+    rows = frames.drop(columns=["treatment", "madrs_pre", "madrs_post"]).to_dict("records")
+    return Joined(frames=rows, every_frame=rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("one session each", lambda row: row if row["session"] == "01" else None),
+        ("no baseline", lambda row: row if row["phase"] == "infusion" else None),
+        ("one frame a session", lambda row: row if row["frame"] == 1 else None),
+        ("three conditions", lambda row: {**row, "condition": "ABC"[(int(row["participant"]) + row["period"]) % 3]}),
+        ("one order", lambda row: {**row, "condition": "AB"[row["period"] - 1]}),
+        ("no phases", lambda row: {**row, "phase": None}),
+        ("no times", lambda row: {**row, "onset": None, "regressor": None, "time_bin": None}),
+        (
+            "every second follow-up missing",
+            lambda row: row if row["period"] == 1 or int(row["participant"]) % 2 else None,
+        ),
+        ("an outcome that does not vary", lambda row: {**row, "glx_tnaa": 1.0}),
+    ],
+)
+def test_odd_studies_are_analysed_or_said(virtual: Joined, name: str, edit: Callable[[dict], dict | None]) -> None:
+    rows = [new for row in virtual.frames if (new := edit(row)) is not None]
+    settings = GroupSettings.model_validate({"outcomes": {**FEW.model_dump(), "secondary": [], "parts": []}})
+    joined = Joined(frames=rows, every_frame=rows)
+    results, primary = analyse(joined, settings)
+    curve = specification_curve(joined, settings, results, primary, Path())
+    found = results.find("mixed model")
+    assert found is not None or any(row["kind"] == "left out" for row in results.statements), name
+    assert found is None or np.isfinite(found["p"])
+    assert curve is None or curve.rows[0]["choice"] == "as declared"
+
+
+def test_a_ratio_of_zero_is_missing_and_said(virtual: Joined) -> None:
+    rows = [{**row, "glx_tnaa": 0.0} if n == 4 else row for n, row in enumerate(virtual.frames)]
+    results, primary = analyse(Joined(frames=rows, every_frame=rows), GroupSettings(outcomes=FEW))
+    assert primary is not None
+    assert len(primary.model.y) == len(rows) - 1
+    assert any("have no logarithm" in row["text"] for row in results.statements)

@@ -10,7 +10,16 @@ from snakemrs.errors import RequestError
 from snakemrs.group.assumptions import check_assumptions, lag_one, leave_one_out
 from snakemrs.group.crossover import PeriodDifferences, period_differences, session_change, two_by_two
 from snakemrs.group.mixed import MixedModel, fit_mixed
-from snakemrs.group.models import Adapted, Effect, adapt, effect_columns, fit_effect, terms_of, transform
+from snakemrs.group.models import (
+    Adapted,
+    Effect,
+    adapt,
+    effect_columns,
+    fit_effect,
+    terms_of,
+    transform,
+    without_undefined,
+)
 from snakemrs.group.multiplicity import benjamini_hochberg, hedges, holm
 from snakemrs.group.power import power_curve, smallest_detectable
 from snakemrs.group.results import Results
@@ -390,7 +399,9 @@ def scrutinise(results: Results, frames: pd.DataFrame, settings: GroupSettings, 
         }
         results.tables["power"] = (table, ("n_participants", "power", "detectable"), notes)
     assert model.formula.text
-    influence = leave_one_out(frames, model.formula.text, effect.name, **options(settings))
+    influence = leave_one_out(
+        without_undefined(frames, outcome)[0], model.formula.text, effect.name, **options(settings)
+    )
     notes = {
         "participant": {"Description": "Left out"},
         "estimate": {"Description": "Effect without this participant"},
@@ -435,6 +446,12 @@ def analyse_spectra(frames: pd.DataFrame, settings: GroupSettings) -> tuple[Resu
         if transform(used, outcome).notna().sum() == 0:
             results.say("mixed model", "left out", f"{outcome}: no value in any session")
             continue
+        count = without_undefined(used, outcome)[1]
+        if count:
+            text = (
+                f"{outcome}: {count} of {len(used)} rows are zero or negative and have no logarithm: taken as missing"
+            )
+            results.say("mixed model", "warning" if count > 0.02 * len(used) else "left out", text)
         effect = model_outcome(results, used, settings, outcome, family)
         if family == "primary":
             primary = effect

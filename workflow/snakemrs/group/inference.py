@@ -124,6 +124,9 @@ class Inference:
         a2 = float(np.einsum("rs,rpq,sqp->", self._weights, parts, parts))
         if a2 <= 0:
             return float(self.n - len(self.beta)), 1.0
+        if q == 1:
+            # What follows comes to this for one row (A1 = A2), without its removable singularities.
+            return 2 / a2, 1.0
         b = (a1 + 6 * a2) / (2 * q)
         g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
         below = 3 * q + 2 * (1 - g)
@@ -132,8 +135,11 @@ class Inference:
         if abs(v0) < 1e-10:
             v0 = 0.0
         ratio = (1 - a2 / q) / v1 if abs(v1) > 1e-14 else 1.0
-        rho = ratio**2 * v0 / v2 / q
-        den = 4 + (q + 2) / (q * rho - 1)
+        if abs(v2) < 1e-14:
+            den = 4.0
+        else:
+            rho = ratio**2 * v0 / v2 / q
+            den = 4 + (q + 2) / (q * rho - 1) if abs(q * rho - 1) > 1e-14 else float(self.n - len(self.beta))
         scaling = 1.0 if abs(den - 2) < 1e-2 else den * (1 - a2 / q) / (den - 2)
         return float(den), float(scaling)
 

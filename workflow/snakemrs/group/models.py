@@ -61,6 +61,15 @@ def transform(data: pd.DataFrame, outcome: str) -> pd.Series:
     return pd.Series(np.where(np.isfinite(result), result, np.nan), index=data.index)
 
 
+def without_undefined(data: pd.DataFrame, outcome: str) -> tuple[pd.DataFrame, int]:
+    """Take values that have no transformation (the logarithm of a ratio of zero) for missing, and count them."""
+    columns = [name for name in parse_formula(f"{outcome} ~ 1").outcome_variables if name in data.columns]
+    undefined = transform(data, outcome).isna() & data[columns].notna().all(axis=1)
+    if not columns or not undefined.any():
+        return data, 0
+    return data.assign(**{name: data[name].mask(undefined) for name in columns}), int(undefined.sum())
+
+
 def adapt(data: pd.DataFrame, outcome: str, fixed: str, effect: str, random_too: tuple[str, ...] = ()) -> Adapted:
     """Leave out the terms that these rows hold nothing about, and choose the random terms that they allow.
 
@@ -150,6 +159,7 @@ class Effect:
 def fit_effect(data: pd.DataFrame, adapted: Adapted, **options: Any) -> Effect:
     """Fit an adapted formula and take out its effect (the estimate, where the term has one degree of freedom)."""
     assert adapted.formula is not None
+    data, _ = without_undefined(data, parse_formula(adapted.formula).outcome)
     model = fit_mixed(data, adapted.formula, **options)
     names = effect_columns(model, adapted.effect) if adapted.effect else []
     estimate = model.estimate(names[0]) if len(names) == 1 else None
