@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from snakemrs.fit.nnls import solve_nonnegative
 from snakemrs.fit.problem import Problem
@@ -223,8 +224,6 @@ class Engine:
         with_basis = derivatives @ state.spectra[use].T - (on_splines * self.damping) @ state.cross[use].T
         matrix = derivatives @ derivatives.T - (on_splines * self.damping) @ on_splines.T
         if use.size:
-            from scipy.linalg.lapack import dposv
-
             inner = dposv(state.gram[use[:, None], use], with_basis.T)[1]
             matrix -= with_basis @ inner
         gap = state.theta - self.parameters.mean

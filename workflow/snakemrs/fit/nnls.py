@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 
 def solve_nonnegative(
@@ -25,8 +26,6 @@ def solve_nonnegative(
     passive : ndarray of bool, shape (K,)
         Which are positive.
     """
-    from scipy.linalg.lapack import dposv
-
     size = len(target)
     passive = np.ones(size, bool) if start is None else start.copy()
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import fft
 
 from snakemrs.fit.stiffness import damping_for, effective_grid
 from snakemrs.spins.axis import WATER_PPM
@@ -92,14 +93,10 @@ class Problem:
 
     def window_of(self, fid: np.ndarray) -> np.ndarray:
         """Spectrum of a time signal (all its points) in the window, shape (..., n)."""
-        from scipy import fft
-
         return np.asarray(fft.fft(fid[..., : self.points], axis=-1)[..., self.bins])
 
     def fold(self, signals: np.ndarray) -> np.ndarray:
         """Spectra in the window of band-limited signals on `time`, shape (m, n), complex and contiguous."""
-        from scipy import fft
-
         folded = signals[:, self.negative :].copy()
         folded[:, self.band - self.negative :] += signals[:, : self.negative]
         spectrum = fft.fft(folded, axis=1, overwrite_x=True)
@@ -108,8 +105,6 @@ class Problem:
 
 def prepare(basis: Basis, window: tuple[float, float]) -> Problem:
     """Prepare a basis (already on the grid of the data) for fits in `window` (ppm, low and high)."""
-    from scipy.fft import next_fast_len
-
     count, step, frequency = basis.points, basis.dwell_time, basis.spectrometer_frequency
     duration = count * step
     low, high = min(window), max(window)
@@ -117,7 +112,7 @@ def prepare(basis: Basis, window: tuple[float, float]) -> Problem:
     stop = int(np.floor((WATER_PPM - low) * frequency * duration))
     width = stop - start + 1
     margin = int(np.ceil(MARGIN * frequency * duration))
-    band = min(next_fast_len(width + 2 * margin), count)
+    band = min(fft.next_fast_len(width + 2 * margin), count)
     origin = start - (band - width) // 2
     fine = np.fft.fft(basis.fids, 2 * count, axis=1)[:, np.arange(2 * origin, 2 * (origin + band)) % (2 * count)]
     if band < count:

@@ -44,11 +44,14 @@ class Search:
     elsewhere : float or None
         Shift in Hz/MHz at which the spectrum looks more like one than within the allowed range (positive: the data lie
         at lower ppm).
+    surely_elsewhere : bool
+        Whether it looks so much more like one there that nothing else need be asked.
     converged : bool
     """
 
     rival: float
     elsewhere: float | None = None
+    surely_elsewhere: bool = False
     converged: bool = True
 
 
@@ -66,7 +69,7 @@ def judge(engine: Engine, state: State, result: SpectrumFit, search: Search) -> 
     limit = parameters.upper[parameters.index("shift")] / problem.spectrometer_frequency
     if abs(shift) > 0.95 * limit:
         failed.append(f"the shift ran to the end of its range ({-shift:+.2f} ppm)")
-    if search.elsewhere is not None and result.residual_ratio > 1.3:
+    if search.elsewhere is not None and (search.surely_elsewhere or result.residual_ratio > 1.3):
         failed.append(f"the spectrum seems to be shifted by {-search.elsewhere:+.2f} ppm")
     if misfit > FAILED_MISFIT:
         failed.append(f"what the model misses is {misfit:.0%} of the tallest line")

@@ -246,7 +246,8 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
     moved = None
     if elsewhere is not None and elsewhere.score > 1.2 * starts[0].score:
         moved = elsewhere.shift / problem.spectrometer_frequency
-    return best, Search(rival=float(rival), elsewhere=moved)
+    surely = moved is not None and elsewhere is not None and elsewhere.score > max(0.15, 2.5 * starts[0].score)
+    return best, Search(rival=float(rival), elsewhere=moved, surely_elsewhere=surely)
 
 
 def _residual_ratio(engine: Engine, state: State) -> float:

@@ -106,6 +106,9 @@ def find_starts(
     hertz = problem.spectrometer_frequency
     inside = [start for start in found if abs(start.shift) <= max_shift * hertz]
     outside = [start for start in found if (max_shift + 0.05) * hertz < abs(start.shift) <= FAR_PPM * hertz]
+    if not inside:  # the correlation only climbs towards an end of the range
+        k = int(np.argmax(np.where(np.abs(shifts) <= max_shift * hertz, power, -1.0)))
+        inside = [Start(float(shifts[k]), float(np.angle(correlation[k])), float(power[k]))]
     starts: list[Start] = []
     for start in inside:
         if all(abs(start.shift - other.shift) > 2.0 for other in starts):
