@@ -42,6 +42,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
             problems.append(_warning(scan, "no water reference: ratios only, no concentrations"))
         if spectrum.fitted and not spectrum.anatomy:
             problems.append(_warning(scan, "no T1w of this participant: no tissue correction"))
+    problems += _check_first_echo(plan)
     problems += _check_kinds(plan)
     problems += _check_geometry(study, plan, scans)
     problems += _check_basis(study, plan)
@@ -86,6 +87,15 @@ def _check_pair(scan: PlannedScan, water: PlannedScan) -> list[Problem]:
     if one.get("nucleus") and other.get("nucleus") and one["nucleus"] != other["nucleus"]:
         found.append(_error(scan, f"the water reference is of {other['nucleus']}, the spectrum of {one['nucleus']}"))
     return found
+
+
+def _check_first_echo(plan: Plan) -> list[Problem]:
+    """A simulated basis of a sequence with two echoes whose TE1 nobody told."""
+    assumed = [key for key, given in plan.bases.items() if given["te1"] is None and given["sequence"] == "press"]
+    if not assumed:
+        return []
+    text = "TE1 of PRESS is not known: the simulated basis takes half of TE; set first_echo_time (s) if it differs"
+    return [Problem("warning", text, "study.yaml")]
 
 
 def _check_kinds(plan: Plan) -> list[Problem]:

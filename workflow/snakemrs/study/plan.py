@@ -358,6 +358,12 @@ def _plan_spectrum(
     )
 
 
+def first_echo_time(header: dict[str, Any], config: StudyConfig) -> float | None:
+    """TE1 in seconds: the header's, else the study's; None where neither tells it (the basis takes half of TE)."""
+    value = header.get("te1") or config.first_echo_time
+    return round(float(value), 6) if value else None
+
+
 def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, dict[str, Any]]) -> str | None:
     """Name the basis of a spectrum: the study's own, or one simulated for its sequence and echo time.
 
@@ -373,7 +379,7 @@ def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, di
     given = {
         "sequence": str(header["sequence"]).lower(),
         "te": round(echo_time, 6),
-        "te1": round(float(header["te1"]), 6) if header.get("te1") else None,
+        "te1": first_echo_time(header, config),
         "frequency": round(round(float(header["frequency"]) / 0.05) * 0.05, 2),
         "bandwidth": round(float(header["bandwidth"]), 3),
         "points": int(header["points"]),
