@@ -1,8 +1,10 @@
 """Tissue fractions in MRS voxels of virtual heads, against the truth that made the heads.
 
 Half the heads are whole (skull, scalp, neck), half skull-stripped; 1 mm and 0.8 × 0.8 × 1 mm; every other one tilted by
-20°. In each, voxels of 25 mm at random places of the brain, turned at random, at most 10 % outside. Claim: mean absolute
-error at most 0.02 for each tissue, worst at most 0.05. Run: python benchmarks/segmentation_accuracy.py --heads 20
+20°. In each, voxels of 25 mm at random places of the brain, turned at random, at most 10 % outside. Claim: mean
+absolute error at most 0.02 for each tissue, worst at most 0.05.
+
+Run: python benchmarks/segmentation_accuracy.py --heads 20
 """
 
 from __future__ import annotations
@@ -46,7 +48,6 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     from segmentation_heads import draw
-
     from snakemrs.anatomy import backends
     from snakemrs.anatomy.checks import looks_extracted
     from snakemrs.study.settings.anatomy import AnatomySettings

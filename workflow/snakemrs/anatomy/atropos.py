@@ -70,6 +70,7 @@ def segment_atropos(
             m=f"[{smoothing:g},1x1x1]",
             c="[5,0.0001]",
             priorweight=prior_weight,
+            r=0,  # Atropos starts from the clock otherwise
             v=0,
         )
     finally:

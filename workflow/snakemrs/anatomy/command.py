@@ -42,7 +42,7 @@ def segment(
         snakemrs segment sub-01_T1w.nii.gz --output anat/sub-01
     """
     settings = load_settings(AnatomySettings, settings_source)
-    # ITK reads the number of threads when it is loaded; fixed, so that the same input gives the same bytes.
+    # ITK reads the number of threads when it is loaded. With one, the same input gives the same bytes.
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(settings.threads)
     import tempfile
 

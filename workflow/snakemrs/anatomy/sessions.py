@@ -74,6 +74,7 @@ def register_rigidly(source: Volume, mask: np.ndarray, target: Volume, folder: P
     import ants
     from scipy import ndimage
 
+    ants.config.set_ants_deterministic(True, seed)
     near = ndimage.binary_dilation(mask, iterations=max(round(3.0 / source.spacing.min()), 1))
     region = resampled(source.like(near.astype(np.float32)), 2.0)
     fixed = to_ants(resampled(source, 2.0))
@@ -107,7 +108,6 @@ def register_rigidly(source: Volume, mask: np.ndarray, target: Volume, folder: P
             aff_iterations=(300, 200, 100),
             aff_shrink_factors=(4, 2, 1),
             aff_smoothing_sigmas=(2, 1, 0),
-            random_seed=seed,
         )
         move = read_affine(result["fwdtransforms"][0])
         theirs = from_ants(result["warpedmovout"]).data[region.data > 0.5]

@@ -187,6 +187,7 @@ def register(
     """
     import ants
 
+    ants.config.set_ants_deterministic(True, seed)
     template = load_template()
     fixed_volume = resampled(template.t1w, spacing)
     near = _rim_mask(template, spacing)
@@ -212,7 +213,6 @@ def register(
         aff_iterations=(200, 100),
         aff_shrink_factors=(2, 1),
         aff_smoothing_sigmas=(1, 0),
-        random_seed=seed,
     )
     warp = ants.registration(
         fixed,
@@ -226,7 +226,6 @@ def register(
         syn_sampling=32,
         reg_iterations=(30, 20, 10),
         flow_sigma=3,
-        random_seed=seed,
     )
     return list(warp["invtransforms"]), read_affine(affine["fwdtransforms"][0])
 
