@@ -49,8 +49,11 @@ rule report_methods:
         rules.group.output,
     output:
         f"{DERIVATIVES}/methods.md",
+        f"{DERIVATIVES}/methods.tex",
         f"{DERIVATIVES}/references.bib",
         f"{DERIVATIVES}/mrsinmrs.tsv",
+        f"{DERIVATIVES}/consort.tsv",
+        f"{DERIVATIVES}/CITATION.cff",
     log:
         "logs/report/methods.log",
     container:
