@@ -64,6 +64,15 @@ def test_folders_are_participants_where_names_say_nothing_and_headers_are_never_
     assert not any(word in result.output + written for word in raw.PERSONAL)
 
 
+def test_folders_of_like_names_are_two_people_and_an_image_alone_is_none(tmp_path: Path) -> None:
+    for who in ("P-1", "P1"):
+        session(tmp_path / "raw" / who)
+    raw.write_image(tmp_path / "raw" / "phantom" / "t1.nii.gz", *raw.head_image())
+    result = run(tmp_path / "raw", tmp_path / "study")
+    assert {row[0] for row in labels(tmp_path / "study")} == {"P1", "P1x"}
+    assert "there is no spectrum" in result.output
+
+
 def test_inversion_nulled_scans_are_kept_apart_with_their_water(tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "sub-01"
     session(folder / "main")

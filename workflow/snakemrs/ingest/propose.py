@@ -171,10 +171,15 @@ def _who_and_when(found: list[Found]) -> None:
         and len({p[depth] for p in parents.values()}) == 1
     ):
         depth += 1
+    owners: dict[str, str] = {}
     for item in nameless:
         parts = parents[item.path]
-        label = _label(parts[depth]) if len(parts) > depth else (_label(parts[-1]) if parts else "")
-        item.names["participant"] = label or "01"
+        folder = parts[depth] if len(parts) > depth else (parts[-1] if parts else "")
+        label = _label(folder) or "01"
+        # Folders such as P-1 and P1 are two people.
+        while owners.setdefault(label, folder) != folder:
+            label += "x"
+        item.names["participant"] = label
         item.names.setdefault("_below", parts[depth + 1] if len(parts) > depth + 1 else "")
     # A folder below the participant is a session where more than one of them holds spectra.
     below: dict[str, set[str]] = defaultdict(set)
@@ -296,6 +301,11 @@ def _voxels(raw: RawFile) -> float:
 
 def _borrow_structural(groups: dict[tuple[str, str], list[Found]]) -> None:
     """Say where a session has spectra and no T1w of its own: the plan takes the participant's other one."""
+    measured = {who for (who, _), items in groups.items() for item in items if item.raw.kind == "svs" and item.row}
+    for (who, _), items in groups.items():
+        for item in items if who not in measured else []:
+            if item.row is not None:
+                item.row, item.note = None, f"{item.note}, but of this participant there is no spectrum"
     with_t1 = {who for (who, _), items in groups.items() for item in items if item.row and item.row["suffix"] == "T1w"}
     for (who, _), items in groups.items():
         if any(item.row and item.row["suffix"] == "T1w" for item in items):
