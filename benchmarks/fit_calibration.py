@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""Are the bounds right, and the values unbiased?
+"""Whether bounds are right and values unbiased.
 
     python benchmarks/fit_calibration.py BASIS [--realisations 300] [--figure FILE.svg]
 
@@ -27,9 +27,11 @@ from snakemrs.spins.basis_formats import read_basis
 from snakemrs.study.resources import constants
 from snakemrs.study.settings.fit import FitSettings
 
-AMOUNTS = {"NAA": 12.0, "NAAG": 1.4, "Cr": 4.5, "PCr": 3.8, "GPC": 1.0, "PCho": 0.6, "Ins": 6.5, "Glu": 10.0, "Gln": 3.0,
-           "GABA": 1.4, "GSH": 1.3, "Asp": 2.0, "Asc": 1.0, "Gly": 0.8, "Tau": 1.4, "sIns": 0.3, "PE": 1.5, "Lac": 0.6,
-           "Ala": 0.5, "Glc": 1.2, "MM": 10.0}  # fmt: skip
+AMOUNTS = {
+    "NAA": 12.0, "NAAG": 1.4, "Cr": 4.5, "PCr": 3.8, "GPC": 1.0, "PCho": 0.6, "Ins": 6.5, "Glu": 10.0, "Gln": 3.0,
+    "GABA": 1.4, "GSH": 1.3, "Asp": 2.0, "Asc": 1.0, "Gly": 0.8, "Tau": 1.4, "sIns": 0.3, "PE": 1.5, "Lac": 0.6,
+    "Ala": 0.5, "Glc": 1.2, "MM": 10.0,
+}  # fmt: skip
 SHOWN = {name: (name,) for name in ("Glu", "Gln", "GABA", "NAA", "Cr", "Ins")}
 SUMS = {"tNAA": ("NAA", "NAAG"), "tCr": ("Cr", "PCr"), "tCho": ("GPC", "PCho"), "Glx": ("Glu", "Gln")}
 
