@@ -66,11 +66,15 @@ def main() -> None:
         start = time.perf_counter()
         subprocess.run(command, check=True, env={**os.environ, **threads})
         wall = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        print("| transients | coils | points | file MiB | seconds | peak GiB |")
-        print("|---|---|---|---|---|---|")
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
+        load = os.getloadavg()[0]
+        print(f"load of the machine: {load:.1f} on {os.cpu_count()} cores")
+        print("| transients | coils | points | file MiB | seconds | seconds of processor | peak GiB |")
+        print("|---|---|---|---|---|---|---|")
         size = svs.stat().st_size / 2**20
-        print(f"| {options.transients} | {options.coils} | {options.points} | {size:.0f} | {wall:.1f} | {peak:.2f} |")
+        shape = f"{options.transients} | {options.coils} | {options.points}"
+        print(f"| {shape} | {size:.0f} | {wall:.1f} | {cpu:.1f} | {peak:.2f} |")
 
 
 if __name__ == "__main__":

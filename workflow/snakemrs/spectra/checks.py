@@ -25,8 +25,8 @@ REFUSED_TAGS = {
     "DIM_INDIRECT_1": "data with an indirect dimension",
     "DIM_INDIRECT_2": "data with an indirect dimension",
 }
-_EDITED_NAME = re.compile(r"mega|hermes|hercules|(?<![a-z])edit(ed)?(?![a-z])", re.IGNORECASE)
-_CYCLED_NAME = re.compile(r"met(abolite)?[-_ ]?cycl|mc[-_ ]?(slaser|press|steam)", re.IGNORECASE)
+_EDITED_NAME = re.compile(r"(?<![a-z])mega|hermes|hercules|(?<![a-z])edit(ed)?(?![a-z])", re.IGNORECASE)
+_CYCLED_NAME = re.compile(r"met(abolite)?[-_ ]?cycl", re.IGNORECASE)
 
 
 def header_value(image: NiftiMrs, key: str) -> Any:
@@ -100,12 +100,13 @@ def check_signal(image: NiftiMrs) -> None:
     ------
     DataError
     """
-    data = image.data.reshape(image.points, -1, order="A") if image.data.ndim == 4 else image.data
-    last = data.shape[-1]
+    data = image.data
     zero = True
-    for first in range(0, last, 16):
-        part = data[..., first : first + 16]
-        if not np.isfinite(part.view(part.real.dtype) if part.flags.c_contiguous else part).all():
+    # Block by block along the slowest axis: a flag for each value of a large raw file would cost memory.
+    step = 16 if data.ndim > 4 else data.shape[-1]
+    for first in range(0, data.shape[-1], step):
+        part = data[..., first : first + step]
+        if not np.isfinite(part).all():
             raise image.error(
                 "the signal holds values that are not finite",
                 found="NaN or infinity",
