@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from snakemrs.errors import RequestError
+from snakemrs.io import nifti_mrs
+from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.spins.axis import WATER_PPM, shift_frequency
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.basis_formats import read_basis, write_json_folder, write_lcmodel
@@ -204,3 +206,37 @@ def test_bases_of_other_programs(realdata: Path, name: str) -> None:
     for metabolite, place in (("NAA", 2.008), ("Cr", 3.027), ("GPC", 3.212)):
         size = np.abs(np.fft.fft(found.fids[found.names.index(metabolite)], 8192))
         assert ppm[np.argmax(size)] == pytest.approx(place, abs=0.01)
+
+
+def test_a_basis_in_nifti_mrs(basis: Basis, tmp_path: Path) -> None:
+    image = NiftiMrs(
+        np.zeros((1, 1, 1, POINTS), np.complex64),
+        np.eye(4),
+        DWELL,
+        {"SpectrometerFrequency": [MHZ], "ResonantNucleus": ["1H"], "EchoTime": 0.03},
+    )
+    names = {"Metabolite": list(basis.names)}
+    nifti_mrs.write(image.with_signal(basis.fids, "DIM_METAB", dim_5_header=names), tmp_path / "b.nii.gz")
+    found = read_basis(tmp_path / "b.nii.gz")
+    assert found.names == basis.names
+    assert found.echo_time == pytest.approx(0.03)
+    assert np.abs(found.fids - basis.fids).max() < 3e-3 * np.abs(basis.fids).max()
+
+
+def test_an_osprey_basis_with_its_own_reference(basis: Basis, tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    fids = shift_frequency(basis.fids, 1.65 * MHZ, DWELL).conj()
+    structure = {
+        "fids": fids.T,
+        "name": np.array(basis.names, object),
+        "dwelltime": DWELL,
+        "Bo": MHZ / 42.577478518,
+        "te": 30.0,
+        "seq": "PRESS",
+    }
+    savemat(tmp_path / "b.mat", {"BASIS": structure})
+    found = read_basis(tmp_path / "b.mat")
+    assert found.notes["conjugated"] is True
+    assert found.sequence == "press"
+    assert np.abs(found.fids - basis.fids).max() < 0.02 * np.abs(basis.fids).max()
