@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -234,3 +235,16 @@ def test_rda_and_ima_of_one_scan_give_identical_samples_and_geometry(realdata: P
     assert (rda.echo_time, rda.repetition_time) == (ima.echo_time, ima.repetition_time)
     # RDA keeps the dwell time in whole microseconds (833 for 833.4).
     assert rda.dwell_time == pytest.approx(ima.dwell_time, rel=5e-4)
+
+
+def test_a_repetition_time_of_milliseconds_in_nifti_mrs_is_mended_with_the_echo_time(tmp_path: Path) -> None:
+    source = tmp_path / "raw" / "spectrum.nii.gz"
+    convert_all(
+        [(raw.write_sdat(tmp_path / "x", raw.signal()), tmp_path / "x" / "sub-01_svs.nii.gz")], IngestSettings()
+    )
+    image = nifti_mrs.read(tmp_path / "x" / "sub-01_svs.nii.gz")
+    source.parent.mkdir()
+    nifti_mrs.write(replace(image, header={**image.header, "EchoTime": 30.0, "RepetitionTime": 2000.0}), source)
+    convert_all([(source, tmp_path / "sub-01_svs.nii.gz")], IngestSettings())
+    mended = nifti_mrs.read(tmp_path / "sub-01_svs.nii.gz")
+    assert (mended.echo_time, mended.repetition_time) == (0.03, 2.0)

@@ -234,6 +234,7 @@ def _product(
     times = transient_times(raw, rows) or bids.acquisition_times(image.header)
     header = bids.header_extension(image, raw, timing, transients, suppressed, times)
     clean = nifti_mrs.NiftiMrs(image.data, image.affine, image.dwell_time, header, out)
+    nifti_mrs.check(replace(clean, path=raw.path))
     content = bids.bids_sidecar(clean, raw, settings, entity(out, "voi"), timing.notes)
     bids.check(content, clean, raw.path, participant)
     notes = list(timing.notes)

@@ -28,7 +28,7 @@ def run_converter(raw: RawFile, folder: Path, settings: IngestSettings, particip
         ``svs`` and ``mrsref`` where the file holds both; else `SINGLE`.
     """
     if raw.format == "nifti-mrs":
-        image = nifti_mrs.read(raw.path)
+        image = nifti_mrs.read(raw.path, plausible=False)
         return {SINGLE: ordered(image)}
     if raw.format == "sdat":
         return _philips(raw, folder, settings, participant)
@@ -226,7 +226,7 @@ def spec2nii(
     made = sorted(out.glob("*.nii.gz"))
     if not made:
         raise refuse(_last_words(folder))
-    return {path.name.removesuffix(".nii.gz"): nifti_mrs.read(path) for path in made}
+    return {path.name.removesuffix(".nii.gz"): nifti_mrs.read(path, plausible=False) for path in made}
 
 
 def _last_words(folder: Path) -> str:

@@ -164,8 +164,14 @@ def _now() -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%S.000")
 
 
-def read(path: str | Path) -> NiftiMrs:
+def read(path: str | Path, *, plausible: bool = True) -> NiftiMrs:
     """Read a NIfTI-MRS file.
+
+    Parameters
+    ----------
+    path : path
+    plausible : bool
+        Refuse numbers that cannot be. Ingest reads what converters make without, because it mends units and dimensions.
 
     Raises
     ------
@@ -204,11 +210,12 @@ def read(path: str | Path) -> NiftiMrs:
     scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
     affine = np.asarray(image.affine, float)
     read_image = NiftiMrs(data, affine, float(zooms[3]) * scale, header, path)
-    _check(read_image)
+    if plausible:
+        check(read_image)
     return read_image
 
 
-def _check(image: NiftiMrs) -> None:
+def check(image: NiftiMrs) -> None:
     """Refuse headers whose numbers cannot be: in another unit, missing, or not matching the data."""
     try:
         frequency = image.spectrometer_frequency

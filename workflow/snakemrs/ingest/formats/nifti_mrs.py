@@ -13,7 +13,7 @@ from snakemrs.io import nifti_mrs
 
 def recognise(path: Path) -> RawFile:
     """Recognise a NIfTI-MRS file."""
-    return describe(nifti_mrs.read(path), path)
+    return describe(nifti_mrs.read(path, plausible=False), path)
 
 
 def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mrs", what: str = "NIfTI-MRS") -> RawFile:
