@@ -193,7 +193,16 @@ def simulation_of(image: NiftiMrs) -> dict[str, Any]:
             expected="PulseSequenceType (PRESS, STEAM, sLASER) and EchoTime in the header or the sidecar",
             remedy="give --basis, or add them to the sidecar",
         )
+    mixing: Any = facts.get("MixingTime") or image.header.get("MixingTime")
+    if name == "steam" and not mixing:
+        raise RequestError(
+            "no basis was given, and none can be simulated: the mixing time of STEAM is unknown",
+            file=image.path,
+            expected="MixingTime (seconds) in the header or the sidecar",
+            remedy="give --basis, or add it to the sidecar",
+        )
     return {
+        **({"mixing_time": float(mixing)} if name == "steam" else {}),
         "sequence": name,
         "echo_time": float(echo_time),
         "te1": facts.get("EchoTime1") or image.header.get("EchoTime1"),
