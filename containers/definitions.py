@@ -14,6 +14,7 @@ import hashlib
 import re
 import shlex
 import sys
+import tomllib
 from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -85,7 +86,8 @@ def packages(family: str) -> set[str]:
     python = source.get("python", {})
     if "without" in python:
         left_out = {canonicalize_name(name) for name in python["without"]}
-        own = [text for text in requires("snakemrs") or [] if "extra ==" not in text]
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        own: list[str] = project["dependencies"]
         return inherited | closure([t for t in own if canonicalize_name(Requirement(t).name) not in left_out])
     return inherited | closure(python.get("packages", []))
 
