@@ -24,6 +24,7 @@ _HANDED_ON = (
     "OPENBLAS_L2_SIZE",
     "NPY_DISABLE_CPU_FEATURES",
 )
+_CACHES = {"MPLCONFIGDIR": "matplotlib", "XDG_CACHE_HOME": "cache", "NIPYPE_CONFIG_DIR": "nipype"}
 
 
 def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> list[str]:
@@ -68,6 +69,9 @@ def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> li
         NO_ET="1",
         PYTHONNOUSERSITE="1",
     )
+    # /tmp may be everybody's: each user has caches of their own there.
+    for name, folder in _CACHES.items():
+        environment[name] = f"/tmp/snakemrs-{os.getuid()}/{folder}"
     for name, value in sorted(environment.items()):
         words += ["--env", f"{name}={value}"]
     # With = and a space in front, or Snakemake takes the text for an option of its own.
