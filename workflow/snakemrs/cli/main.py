@@ -84,6 +84,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a foreseen error is printed without traceback."""
     os.environ.setdefault("NO_ET", "1")
+    # Matrices here are small: threads of the linear algebra cost more than they give, and jobs share the machine.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption
     try:
         cli(standalone_mode=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
     if containers == "apptainer":
         container_arguments(folder, resolved)
     record = dry_run(folder, resolved, profile, labels)
-    work = explain(record)
+    work = explain(record, folder, resolved)
     rules = Counter(job.rule for job in record.jobs.values())
     seconds = estimate(rules, measured_seconds(folder), cores or os.cpu_count() or 1)
     megabytes = disk_needed(resolved)
@@ -142,28 +143,36 @@ def targets(plan: Plan, labels: tuple[str, ...]) -> list[str]:
     return [f"{DERIVATIVES}/sub-{label}.html" for label in wanted]
 
 
-def explain(record: Record) -> list[str]:
-    """Say in words why jobs run: a line a participant (or the group), the first cause of each."""
+def explain(record: Record, study: Path, plan: Plan) -> list[str]:
+    """Say in words why jobs run: a line a participant (or the group), the causes of each."""
     by_unit: dict[str, list[Job]] = {}
     for job in record.jobs.values():
         match = re.match(r"sub-[A-Za-z0-9]+", job.name)
         by_unit.setdefault(match.group() if match else "group", []).append(job)
     lines = []
     for unit in sorted(by_unit, key=lambda name: (name == "group", name)):
-        causes = [cause for job in by_unit[unit] if (cause := in_words(job))]
-        if "not yet ingested" in causes and "raw file replaced or ingest settings changed" not in causes:
+        causes = [cause for job in by_unit[unit] if (cause := in_words(job, study, plan))]
+        if "not yet ingested" in causes and not any(cause.startswith("raw file") for cause in causes):
             causes = ["new, nothing made yet"]
+        if unit == "group" and any(cause.startswith("new") for line in lines for cause in [line.split(": ", 1)[1]]):
+            causes = ["new participant"]
         stages = ", ".join(dict.fromkeys(job.stage for job in by_unit[unit]))
         lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
     return lines
 
 
-def in_words(job: Job) -> str | None:
+def in_words(job: Job, study: Path, plan: Plan) -> str | None:
     """The cause of a job in words; None where it only follows from another job."""
     reason = job.reason
     if "Params have changed" in reason:
-        before_after = {"ingest": "raw file replaced or ingest settings changed"}
-        return before_after.get(job.rule, f"{job.stage} settings, version or tables changed")
+        if job.rule == "ingest":
+            scan = next((s for s in plan.scans if s.bids.endswith(f"/{job.name}.nii.gz")), None)
+            if scan is not None and scan.sha256 in reason:
+                when = time.strftime("%Y-%m-%d", time.localtime((study / plan.raw / scan.path).stat().st_mtime))
+                return f"raw file replaced on {when} ({scan.path})"
+            return "ingest settings or version changed"
+        tables = {"group": "tables (participants, sessions, phenotype), ", "ingest": "tables, "}.get(job.stage, "")
+        return f"{job.stage}: {tables}settings or version changed"
     if "Set of input files has changed" in reason:
         return "other inputs than before" if job.rule != "group" else "other participants than before"
     if "Updated input files" in reason and "Missing output files" not in reason:
