@@ -149,7 +149,7 @@ def explain(record: Record, study: Path, plan: Plan) -> list[str]:
     for job in record.jobs.values():
         match = re.match(r"sub-[A-Za-z0-9]+", job.name)
         by_unit.setdefault(match.group() if match else "group", []).append(job)
-    lines = []
+    lines: list[str] = []
     for unit in sorted(by_unit, key=lambda name: (name == "group", name)):
         causes = [cause for job in by_unit[unit] if (cause := in_words(job, study, plan))]
         if "not yet ingested" in causes and not any(cause.startswith("raw file") for cause in causes):
