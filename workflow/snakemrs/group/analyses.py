@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snakemrs.errors import RequestError
-from snakemrs.group.assumptions import check_assumptions, lag_one, leave_one_out
 from snakemrs.group.crossover import PeriodDifferences, period_differences, session_change, two_by_two
-from snakemrs.group.mixed import MixedModel, fit_mixed
 from snakemrs.group.models import (
     Adapted,
     Effect,
     adapt,
+    counts,
     effect_columns,
     fit_effect,
+    options,
     terms_of,
     transform,
+    values_of,
     without_undefined,
 )
 from snakemrs.group.multiplicity import benjamini_hochberg, hedges, holm
-from snakemrs.group.power import power_curve, smallest_detectable
 from snakemrs.group.results import Results
+from snakemrs.group.scrutiny import scrutinise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,35 +41,6 @@ def analysed_frames(frames: pd.DataFrame, settings: GroupSettings) -> pd.DataFra
         return frames
     phases = [settings.design.baseline, settings.design.active]
     return frames[frames["phase"].isin(phases)]
-
-
-def options(settings: GroupSettings) -> dict[str, Any]:
-    """Options of every model."""
-    return {"df": settings.df, "allow": settings.allow, "confidence": 1 - settings.alpha}
-
-
-def _counts(model: MixedModel) -> dict[str, int]:
-    return {"n_participants": model.people, "n_rows": len(model.y)}
-
-
-def values_of(effect: Effect) -> dict[str, Any]:
-    """Values of a row of results from an effect with one degree of freedom, or its F test."""
-    if effect.estimate is not None:
-        e = effect.estimate
-        return {
-            **_counts(effect.model),
-            "estimate": e.estimate,
-            "se": e.se,
-            "df": e.df,
-            "statistic": e.t,
-            "p": e.p,
-            "ci_low": e.ci_low,
-            "ci_high": e.ci_high,
-        }
-    test = dict(effect.model.anova()).get(effect.term)
-    if test is None:
-        return _counts(effect.model)
-    return {**_counts(effect.model), "df": test.den_df, "statistic": test.f, "p": test.p}
 
 
 def model_outcome(
@@ -213,7 +185,7 @@ def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings,
                     p=e.p,
                     ci_low=e.ci_low,
                     ci_high=e.ci_high,
-                    **_counts(effect.model),
+                    **counts(effect.model),
                 )
     if "regressor" in frames and frames["regressor"].notna().any():
         adapted = adapt(frames, outcome, " + ".join(["condition*regressor", *rest]), "condition:regressor")
@@ -227,6 +199,7 @@ def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings,
 def try_fit(
     results: Results, analysis: str, data: pd.DataFrame, adapted: Adapted, settings: GroupSettings, **more: Any
 ) -> Effect | None:
+    """Fit an adapted formula; say why it cannot be fitted where it cannot (a refused model is refused)."""
     for note in adapted.notes:
         results.say(analysis, "left out", note)
     if adapted.formula is None:
@@ -342,78 +315,6 @@ def adjust_families(results: Results) -> None:
                     row["p_adjusted"] = float(value)
 
 
-def scrutinise(results: Results, frames: pd.DataFrame, settings: GroupSettings, effect: Effect) -> None:
-    """Assumptions, influence of single participants, power: of the primary model."""
-    outcome = settings.outcomes.primary
-    model = effect.model
-    rows = check_assumptions(model)
-    if "frame" in frames and len(model.formula.random) == 2:
-        order = frames.loc[model.data.index, "frame"].astype(float).to_numpy()
-        rho, pairs = lag_one(model, order)
-        rows.append(
-            {
-                "check": "correlation of neighbouring frames",
-                "value": rho,
-                "p": None,
-                "verdict": "pass" if abs(rho) < 0.3 else "look",
-                "meaning": f"{pairs} pairs; residuals of a fitted model are slightly negative. At 0.3 the type I error "
-                "of 5 % becomes 7.5 %: see the autoregressive model in the sensitivity analysis",
-            }
-        )
-    about = {
-        "check": {"Description": "What is checked"},
-        "value": {"Description": "Its statistic"},
-        "p": {"Description": "Probability of it where the assumption holds; below 0.01 it is marked"},
-        "verdict": {"Description": "pass, or look: a reason to look at the figure, no failure"},
-        "meaning": {"Description": "What passing means"},
-    }
-    results.tables["assumptions"] = (rows, ("check", "value", "p", "verdict", "meaning"), about)
-    if effect.estimate is None:
-        return
-    e = effect.estimate
-    people = _counts(model)["n_participants"]
-    if e.df > 2:
-        detectable = smallest_detectable(e.se, e.df, settings.power, settings.alpha)
-        results.add(
-            "power",
-            outcome,
-            "primary",
-            f"smallest effect found with {settings.power:.0%} power",
-            estimate=detectable,
-            se=e.se,
-            df=e.df,
-            n_participants=people,
-            note="from the standard error of this study; not from its effect",
-        )
-        sizes = sorted({people, *(n for n in (8, 12, 16, 20, 26, 32, 40, 60, 80, 120))})
-        reference = np.log(1.05) if outcome.startswith("log(") else detectable
-        table = [
-            {"n_participants": n, "power": p, "detectable": d}
-            for n, p, d in power_curve(float(reference), e.se, e.df, people, sizes, settings.alpha)
-        ]
-        what = "5 % (of the ratio)" if outcome.startswith("log(") else f"{detectable:.3g}"
-        notes = {
-            "n_participants": {"Description": "Participants with both periods, all else as in this study"},
-            "power": {"Description": f"Power to find an effect of {what}"},
-            "detectable": {"Description": "Smallest effect found with 80 % power, in units of the outcome"},
-        }
-        results.tables["power"] = (table, ("n_participants", "power", "detectable"), notes)
-    assert model.formula.text
-    influence = leave_one_out(
-        without_undefined(frames, outcome)[0], model.formula.text, effect.name, **options(settings)
-    )
-    notes = {
-        "participant": {"Description": "Left out"},
-        "estimate": {"Description": "Effect without this participant"},
-        "se": {"Description": "Standard error"},
-        "df": {"Description": "Degrees of freedom"},
-        "p": {"Description": "Two-sided probability"},
-        "ci_low": {"Description": "Lower end of the interval"},
-        "ci_high": {"Description": "Upper end of the interval"},
-    }
-    results.tables["influence"] = (influence, tuple(notes), notes)
-
-
 def analyse_spectra(frames: pd.DataFrame, settings: GroupSettings) -> tuple[Results, Effect | None]:
     """Run all analyses of the spectra.
 
@@ -463,6 +364,3 @@ def analyse_spectra(frames: pd.DataFrame, settings: GroupSettings) -> tuple[Resu
         by_sex(results, used, settings, outcome)
         scrutinise(results, used, settings, primary)
     return results, primary
-
-
-__all__ = ["adjust_families", "analyse_spectra", "analysed_frames", "fit_mixed", "session_values"]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snakemrs.group.analyses import LEAST, session_values, try_fit, values_of
+from snakemrs.group.analyses import LEAST, session_values, try_fit
 from snakemrs.group.association import compare_correlations, correlate, mediate
 from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import period_differences, two_by_two
-from snakemrs.group.models import adapt
+from snakemrs.group.models import adapt, values_of
 from snakemrs.group.results import Results
 
 if TYPE_CHECKING:

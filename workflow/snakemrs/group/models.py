@@ -10,11 +10,13 @@ import numpy as np
 
 from snakemrs.errors import RequestError
 from snakemrs.group.design import FUNCTIONS
-from snakemrs.group.formula import Formula, parse_formula
+from snakemrs.group.formula import parse_formula
 from snakemrs.group.mixed import Estimate, MixedModel, fit_mixed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from snakemrs.study.settings.group import GroupSettings
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,31 @@ def fit_effect(data: pd.DataFrame, adapted: Adapted, **options: Any) -> Effect:
     return Effect(model, adapted.effect or "", names[0] if len(names) == 1 else "", estimate)
 
 
-def without_random(formula: str) -> str:
-    """The fixed part of a formula with its outcome, for messages."""
-    parsed: Formula = parse_formula(formula)
-    return f"{parsed.outcome} ~ {parsed.fixed}"
+def options(settings: GroupSettings) -> dict[str, Any]:
+    """Options of every model."""
+    return {"df": settings.df, "allow": settings.allow, "confidence": 1 - settings.alpha}
+
+
+def counts(model: MixedModel) -> dict[str, int]:
+    """Give the number of participants and of rows of a model."""
+    return {"n_participants": model.people, "n_rows": len(model.y)}
+
+
+def values_of(effect: Effect) -> dict[str, Any]:
+    """Values of a row of results from an effect with one degree of freedom, or its F test."""
+    if effect.estimate is not None:
+        e = effect.estimate
+        return {
+            **counts(effect.model),
+            "estimate": e.estimate,
+            "se": e.se,
+            "df": e.df,
+            "statistic": e.t,
+            "p": e.p,
+            "ci_low": e.ci_low,
+            "ci_high": e.ci_high,
+        }
+    test = dict(effect.model.anova()).get(effect.term)
+    if test is None:
+        return counts(effect.model)
+    return {**counts(effect.model), "df": test.den_df, "statistic": test.f, "p": test.p}

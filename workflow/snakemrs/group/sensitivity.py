@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snakemrs.errors import RequestError, SnakeMRSError
-from snakemrs.group.analyses import analysed_frames, options, session_values
+from snakemrs.group.analyses import analysed_frames, session_values
 from snakemrs.group.collect import Joined
 from snakemrs.group.crossover import period_differences, sign_flip, two_by_two
-from snakemrs.group.models import Effect, adapt, fit_effect, transform
+from snakemrs.group.models import Effect, adapt, fit_effect, options, transform
 from snakemrs.group.results import Results
 from snakemrs.io.tables import write_table
 
