@@ -41,11 +41,35 @@ _WANTED = {
 }
 
 
+def announce_slurm_jobs() -> None:
+    """Let the Slurm executor announce its jobs, as every other executor does.
+
+    Its ``run_jobs`` (2.6) replaces that of the base class and leaves out the announcement: without it there is no
+    job_info, and so neither progress nor the name of what failed.
+    """
+    try:
+        from snakemake_executor_plugin_slurm import Executor
+    except ImportError:  # not installed: then nobody asks for it
+        return
+    submit = Executor.run_jobs
+    if getattr(submit, "announces", False):
+        return
+
+    def run_jobs(self: Any, jobs: list[Any]) -> None:
+        for job in jobs:
+            self.printjob(job)
+        submit(self, jobs)
+
+    run_jobs.announces = True  # type: ignore[attr-defined]
+    Executor.run_jobs = run_jobs
+
+
 class LogHandler(LogHandlerBase):  # type: ignore[misc]
     """Append the events that SnakeMRS follows to a file."""
 
     def __post_init__(self) -> None:
         self.path = os.environ.get("SNAKEMRS_EVENTS", os.devnull)
+        announce_slurm_jobs()
 
     def emit(self, record: LogRecord) -> None:
         """Write one event as one line."""
