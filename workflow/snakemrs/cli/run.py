@@ -138,6 +138,8 @@ def _pass(
     output = study / "logs" / f"snakemake-{stamp}.log"
     local = ["--cores", str(cores or os.cpu_count() or 1)]
     code = freeze(study)
+    if profile == "apptainer":  # that profile says nothing of what must be mounted
+        containers = "apptainer"
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     kept = time.monotonic()
