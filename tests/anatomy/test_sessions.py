@@ -49,7 +49,9 @@ def test_a_head_that_moved_between_sessions_is_found_again(first: Segmentation, 
         np.degrees(Rotation.from_matrix(move[:3, :3]).magnitude()), abs=1.0
     )
     assert result.to_template is not None
-    np.testing.assert_allclose(result.to_template, np.linalg.inv(move), atol=0.05 + 1.0 * (np.arange(4) == 3))
+    left = result.to_template @ move - np.eye(4)
+    assert np.abs(left[:3, :3]).max() < 0.02
+    assert np.abs(left[:3, 3]).max() < 1.5
 
 
 @pytest.mark.slow
