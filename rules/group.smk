@@ -7,9 +7,18 @@ rule group:
     output:
         expand(
             f"{DERIVATIVES}/group/{{table}}.tsv",
-            table=["concentrations", "quality", "completeness"],
+            table=[
+                "concentrations",
+                "frames",
+                "quality",
+                "clinical",
+                "completeness",
+                "flow",
+                "excluded",
+            ],
         ),
         directory(f"{DERIVATIVES}/group/statistics"),
+        directory(f"{DERIVATIVES}/group/sensitivity"),
     log:
         "logs/group/group.log",
     container:

@@ -63,6 +63,17 @@ def without_anatomy(study: Path) -> None:
         image.unlink()
 
 
+@pytest.fixture(scope="session")
+def finished(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of three participants × two sessions that ran (without T1w, to be quick); not to be changed."""
+    study = tmp_path_factory.mktemp("finished") / "study"
+    shutil.copytree(scanner_files, study)
+    without_anatomy(study)
+    outcome = snakemrs("run", study, "--cores", "2")
+    assert outcome.code == 0, outcome.out + outcome.err
+    return study
+
+
 @pytest.fixture
 def study(scanner_files: Path, tmp_path: Path) -> Path:
     """A copy of the virtual study, without T1w images."""

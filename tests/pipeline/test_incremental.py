@@ -13,7 +13,7 @@ import pytest
 
 from snakemrs.cli.frozen import freeze
 
-from .conftest import jobs, snakemrs, without_anatomy
+from .conftest import jobs, snakemrs
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -34,17 +34,6 @@ def pages(*participants: str) -> list[tuple[str, str]]:
 
 
 ALL = [(p, s) for p in ("01", "02", "03") for s in ("01", "02")]
-
-
-@pytest.fixture(scope="module")
-def finished(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of three participants × two sessions that ran (without T1w, to be quick); not to be changed."""
-    study = tmp_path_factory.mktemp("finished") / "study"
-    shutil.copytree(scanner_files, study)
-    without_anatomy(study)
-    outcome = snakemrs("run", study, "--cores", "2")
-    assert outcome.code == 0, outcome.out + outcome.err
-    return study
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import snakemrs
 from snakemrs.study.resources import workflow_root
 
 _WORKFLOW = ("Snakefile", "rules", "config", "containers")
-_LEFT_OUT = ("__pycache__", "_workflow", "*.sif", ".snakemake")
+# The virtual scanner is no part of a run, and its invented people must not be found among a study's files.
+_LEFT_OUT = ("__pycache__", "_workflow", "*.sif", ".snakemake", "scanner")
 
 
 def freeze(study: Path) -> Path:
@@ -51,8 +52,8 @@ def _digest(sources: list[Path]) -> str:
     for source in sources:
         files = [source] if source.is_file() else sorted(source.rglob("*"))
         for file in files:
-            parts = set(file.parts)
-            if file.is_file() and not parts & {"__pycache__", "_workflow", ".snakemake"} and file.suffix != ".sif":
+            inside = set(file.relative_to(source.parent).parts)
+            if file.is_file() and not inside & set(_LEFT_OUT) and file.suffix != ".sif":
                 total.update(f"{file.relative_to(source.parent).as_posix()}\0".encode())
                 total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:16]
