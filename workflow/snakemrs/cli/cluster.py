@@ -83,7 +83,10 @@ def verdict_of_slurm(log: Path) -> str | None:
 
 def _wrote_log(job: Job, study: Path) -> bool:
     path = study / job.log if job.log else None
-    return path is not None and path.exists() and path.stat().st_mtime >= job.started - _CLOCKS_DIFFER
+    if path is None or not path.exists():
+        return False
+    status = path.stat()  # Snakemake lays an empty log for a step of a group that was never reached
+    return status.st_size > 0 and status.st_mtime >= job.started - _CLOCKS_DIFFER
 
 
 def _participant(job: Job) -> str:
