@@ -46,3 +46,9 @@ def test_creatine_of_10_millimolar(realdata: Path):
     assert per_proton == pytest.approx(27432, rel=1e-3)
     found = molarity(metabolite / per_proton, FRACTIONS, CONTENT, LEFT, METABOLITE, 55.51)
     assert found == pytest.approx(10.0 * 29697 / 27432, rel=0.01)
+    # Its water is the one that LCModel assumes by default (WCONC 35.88 mol/l: white matter, content 0.65) with the T2
+    # of 110 ms that the README gives: with that water the same signals are 10 mM.
+    white = {"gm": 0.0, "wm": 1.0, "csf": 0.0}
+    as_lcmodel = {tissue: attenuation(0.030, FOREVER, 1.0, 0.110) for tissue in LEFT}
+    found = molarity(metabolite / per_proton, white, CONTENT, as_lcmodel, METABOLITE, 55.51)
+    assert found == pytest.approx(10.0, rel=0.01)
