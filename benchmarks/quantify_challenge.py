@@ -36,7 +36,7 @@ def measure(folder: Path, name: str, work: Path) -> dict[str, float]:
     metabolites, water = folder / f"{name}_metab.nii.gz", folder / f"{name}_wref.nii.gz"
     basis = next(p / "basis_text" for p in (folder, folder.parent) if (p / "basis_text").is_dir())
     command = [sys.executable, "-m", "snakemrs.cli.main"]
-    stem = work / name
+    stem = work / f"{name}_metab"
     fit = [*command, "fit", str(metabolites), "--basis", str(basis), "--water", str(water), "--output", str(stem)]
     subprocess.run(fit, check=True, capture_output=True)
     settings = '{"repetition_time": 1000, "water_repetition_time": 1000}'

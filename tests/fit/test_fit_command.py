@@ -160,11 +160,12 @@ def test_creatine_of_the_challenge_comes_out_as_it_was_made(realdata: Path, tmp_
         "--basis", folder / "press3T_30ms.BASIS",
         "--water", folder / f"{start}_wref.nii.gz",
         "--settings", '{"include": ["Cr"], "macromolecules": "none"}',
-        "--output", tmp_path / "cr",
+        "--output", tmp_path / "new-folder",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    amplitude = float(read_table(tmp_path / "cr_desc-static_amplitudes.tsv")[0]["amplitude"])
-    water = json.loads((tmp_path / "cr_desc-static_fit.json").read_text())["water"]["amplitude"]
+    results = tmp_path / "new-folder" / f"{start}_metab_desc-static"
+    amplitude = float(read_table(Path(f"{results}_amplitudes.tsv"))[0]["amplitude"])
+    water = json.loads(Path(f"{results}_fit.json").read_text())["water"]["amplitude"]
     # made of 10 mM with a decay of exp(-30/160); the first point of water is 54865, two protons
     assert amplitude / np.exp(-30 / 160) == pytest.approx(10.0, rel=0.005)
     assert water == pytest.approx(54865.1 / 2, rel=1e-3)

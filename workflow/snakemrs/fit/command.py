@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 @click.option("--macromolecules", type=click.Path(path_type=Path), help="Measured (inversion-nulled) macromolecules.")
 @click.option("--design", type=click.Path(path_type=Path), help="A row a transient: regressors of a dynamic fit.")
 @click.option("--label", type=click.Choice(["static", "frames", "dynamic"]), help="Name of the results.")
-@click.option("--output", required=True, help="Folder, or (one DATA) the path up to the stem of the results.")
+@click.option(
+    "--output",
+    required=True,
+    help="Folder; or, with one DATA, a path that ends in its stem (its name without _desc-… or suffix).",
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--settings", help="JSON text, or a YAML/JSON file with the section 'fit' of study.yaml.")
 def fit(
@@ -98,7 +102,8 @@ def _jobs(
 ) -> list[Job]:
     from snakemrs.fit.run import Job
 
-    is_folder = len(data) > 1 or output.endswith("/") or Path(output).is_dir()
+    # The path up to the stem ends in the name of the data; anything else is a folder, there or not.
+    is_folder = len(data) > 1 or output.endswith("/") or Path(output).is_dir() or Path(output).name != stem_of(data[0])
     work = []
     for number, path in enumerate(data):
         prefix = str(Path(output) / stem_of(path)) if is_folder else output
