@@ -38,9 +38,16 @@ def test_a_plan_names_inputs_and_outputs_of_each_spectrum(study: Path) -> None:
     assert plan.bases[spectrum.basis.rsplit("/", 1)[1]]["frequency"] == 127.75
 
 
-def test_macromolecule_scans_are_kept_apart_and_offered(study: Path) -> None:
+def test_macromolecule_scans_are_kept_apart(study: Path) -> None:
     main, nulled = build_plan(study, lambda path: HEADER).spectra
     assert not nulled.fitted
+    assert main.macromolecules is None
+
+
+def test_measured_macromolecules_are_taken_where_the_study_says_so(study: Path) -> None:
+    with (study / "study.yaml").open("a") as stream:
+        stream.write("measured_macromolecules: true\n")
+    main, nulled = build_plan(study, lambda path: HEADER).spectra
     assert main.macromolecules == f"{nulled.folder}/{nulled.stem}_desc-preproc_svs.nii.gz"
 
 

@@ -126,8 +126,9 @@ def _study_yaml(name: str, raw: Path, rows: list[dict[str, str]], found: list[An
     ]
     if nulled:
         lines += [
-            "# `acq` of the inversion-nulled scans: measured macromolecules for the fit.",
+            "# `acq` of the inversion-nulled scans; true takes them as the macromolecules of the fit.",
             "macromolecule_acq: mm",
+            "measured_macromolecules: false",
         ]
     if missing:
         lines += ["# Not in the headers; give it (s) from the scan protocol:", "# ingest:"]

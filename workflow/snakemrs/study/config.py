@@ -41,6 +41,9 @@ class StudyConfig(Settings):
     macromolecule_acq: str = "mm"
     """Value of ``acq`` in scans.tsv that marks inversion-nulled macromolecule scans. They are preprocessed but not
     fitted as metabolites."""
+    measured_macromolecules: bool = False
+    """Fit with the macromolecules that the same session's inversion-nulled scan measured, in place of parametric
+    ones."""
     ingest: IngestSettings = IngestSettings()
     """Raw files to BIDS."""
     anatomy: AnatomySettings = AnatomySettings()

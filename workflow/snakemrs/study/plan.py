@@ -336,6 +336,7 @@ def _plan_spectrum(
     anatomy = _anatomy_of(scan, anatomies)
     place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}"
     fitted = scan.acq != config.macromolecule_acq
+    measured = config.measured_macromolecules
     nulled = [
         other
         for other in scans
@@ -351,7 +352,9 @@ def _plan_spectrum(
         water=f"bids/{bids.raw_path(water.entities, 'mrsref')}" if water else None,
         anatomy=anatomy.prefix if anatomy and fitted else None,
         mask=f"{place}/anat/{scan.stem}_space-T1w_desc-{scan.voi or 'mrs'}_mask.nii.gz" if anatomy and fitted else None,
-        macromolecules=f"{place}/mrs/{nulled[0].stem}_desc-preproc_svs.nii.gz" if nulled and fitted else None,
+        macromolecules=f"{place}/mrs/{nulled[0].stem}_desc-preproc_svs.nii.gz"
+        if nulled and fitted and measured
+        else None,
         basis=_plan_basis(headers.get(svs, {}), config, bases) if fitted else None,
         frames=fitted and int(headers.get(svs, {}).get("transients") or 1) > 1,
         fitted=fitted,

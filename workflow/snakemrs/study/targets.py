@@ -174,8 +174,7 @@ class Targets:
     def macromolecules(self, wildcards: Wildcards) -> list[str]:
         """The measured macromolecule spectrum, where the study asks for it."""
         measured = self.spectrum(wildcards).macromolecules
-        wanted = self.plan.settings["fit"].get("macromolecules") == "measured"
-        return [measured] if measured and wanted else []
+        return [measured] if measured else []
 
     def macromolecules_option(self, wildcards: Wildcards) -> str:
         """``--macromolecules …`` for `snakemrs fit`."""
