@@ -18,7 +18,11 @@ _OWN = ("study.yaml", "scans.tsv", "participants.tsv")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--name", default=None, help="Name of the study (default: name of the folder STUDY).")
-@click.option("--force", is_flag=True, help="Propose anew where STUDY has a study already (study.yaml is replaced).")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Propose anew where STUDY has a study already (study.yaml and scans.tsv are replaced).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -> None:
     """Look through RAW and propose a study in STUDY.
@@ -32,8 +36,6 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
         snakemrs init RAW STUDY
         snakemrs plan STUDY
     """
-    from snakemrs.ingest.propose import look_through, propose
-
     if not raw.is_dir():
         raise RequestError("the folder of raw files does not exist", file=raw)
     there = [file for file in _OWN if (study / file).exists()]
@@ -47,12 +49,37 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
     if study.exists() and not study.is_dir():
         raise RequestError("this is no folder", file=study)
 
+    root = raw.resolve()
+    found, rows = look_through_folder(root, study.resolve())
+    write_study(study, root, name or study.resolve().name, rows, found)
+    if as_json:
+        click.echo(json.dumps(_summary(study, rows, found), indent=2))
+        return
+    _print(study, rows, found)
+
+
+def look_through_folder(raw: Path, study: Path) -> tuple[list[Any], list[dict[str, str]]]:
+    """Recognise the files of a folder, with progress on a terminal, and place them.
+
+    Returns
+    -------
+    found : list of Found
+        Every file, placed or not.
+    rows : list of dict
+        Rows of scans.tsv.
+
+    Raises
+    ------
+    RequestError
+        If there is no single-voxel spectrum.
+    """
+    from snakemrs.ingest.propose import look_through, propose
+
     def progress(count: int) -> None:
         if os.isatty(2) and count and count % 20 == 0:
             click.echo(f"\rlooked at {count} files", nl=False, err=True)
 
-    root = raw.resolve()
-    found = look_through(root, study.resolve() if study.resolve() != root else None, progress)
+    found = look_through(raw, study if study != raw else None, progress)
     rows = propose(found)
     if not any(row["suffix"] == "svs" for row in rows):
         reasons = "; ".join(f"{item.path}: {item.note or item.raw.why}" for item in found[:5])
@@ -62,55 +89,92 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
             found=reasons or "no file",
             expected="raw MRS files of Siemens, Philips, GE, UIH or Bruker, or NIfTI-MRS",
         )
-    write_study(study, root, name or study.resolve().name, rows, found)
-    if as_json:
-        click.echo(json.dumps(_summary(study, rows, found), indent=2))
-        return
-    _print(study, rows, found)
+    return found, rows
 
 
 def write_study(study: Path, raw: Path, name: str, rows: list[dict[str, str]], found: list[Any]) -> None:
-    """Write scans.tsv, participants.tsv and study.yaml."""
-    from snakemrs.ingest.pairing import COLUMNS
+    """Write scans.tsv, participants.tsv and study.yaml; tables of a BIDS dataset where the study has none."""
     from snakemrs.io.atomic import write_text
+
+    write_tables(study, raw, rows)
+    write_text(study / "study.yaml", _study_yaml(name, raw, rows, found))
+
+
+def write_tables(study: Path, raw: Path, rows: list[dict[str, str]], replace: bool = False) -> None:
+    """Write scans.tsv and participants.tsv; take sessions, phenotype and events over from a BIDS dataset.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows of scans.tsv.
+    replace : bool
+        Let the dataset's sessions, phenotype and events replace those of the study.
+    """
+    from snakemrs.ingest.pairing import COLUMNS
     from snakemrs.io.tables import write_table
 
     write_table(study / "scans.tsv", rows, COLUMNS)
-    people = sorted({row["participant"] for row in rows})
-    table, columns = _participants(raw, people)
+    table, columns = _participants(raw, study, sorted({row["participant"] for row in rows}))
     write_table(study / "participants.tsv", table, columns)
-    write_text(study / "study.yaml", _study_yaml(name, raw, rows, found))
     if (raw / "dataset_description.json").exists():
-        _take_over_tables(raw, study, {(row["participant"], row["session"]) for row in rows})
+        _take_over_tables(raw, study, rows, replace)
 
 
-def _take_over_tables(raw: Path, study: Path, scanned: set[tuple[str, str]]) -> None:
-    """Take sessions and phenotype over from a BIDS dataset, where the study has none."""
+def _take_over_tables(raw: Path, study: Path, rows: list[dict[str, str]], replace: bool) -> None:
     from snakemrs.io.atomic import write_text
     from snakemrs.io.tables import read_table, write_table
 
+    scanned = {(row["participant"], row["session"]) for row in rows}
     sessions: list[dict[str, str]] = []
     for participant in sorted({participant for participant, _ in scanned}):
         table = raw / f"sub-{participant}" / f"sub-{participant}_sessions.tsv"
         for row in read_table(table) if table.exists() else []:
             if (participant, row.get("session_id", "").removeprefix("ses-")) in scanned:
                 sessions.append({"participant_id": f"sub-{participant}", **row})
-    if sessions and not (study / "sessions.tsv").exists():
+    if sessions and (replace or not (study / "sessions.tsv").exists()):
         write_table(study / "sessions.tsv", sessions, list(dict.fromkeys(key for row in sessions for key in row)))
-    for source in sorted((raw / "phenotype").glob("*")):
-        target = study / "phenotype" / source.name
-        if source.suffix in (".tsv", ".json") and not target.exists():
+    copies = {study / "phenotype" / path.name: path for path in sorted((raw / "phenotype").glob("*"))}
+    if events := _common_events(raw, rows):
+        copies[study / "events.tsv"] = events
+    for target, source in copies.items():
+        if source.suffix in (".tsv", ".json") and (replace or not target.exists()):
             write_text(target, source.read_text(encoding="utf-8-sig"))
 
 
-def _participants(raw: Path, people: list[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """Take participants.tsv over from a BIDS dataset; else one row a participant."""
+def _common_events(raw: Path, rows: list[dict[str, str]]) -> Path | None:
+    """Give the events of the spectra, which must be the same: a study has one table of events.
+
+    Raises
+    ------
+    RequestError
+        If the spectra have different events.
+    """
+    beside = [raw / row["path"].replace("_svs.nii", "_events.tsv").removesuffix(".gz") for row in rows if _is_svs(row)]
+    there = [path for path in beside if path.exists()] or sorted(raw.glob("task-*_events.tsv"))
+    different = [path for path in there if path.read_bytes() != there[0].read_bytes()]
+    if different:
+        raise RequestError(
+            "the spectra of this dataset have different events",
+            file=different[0],
+            expected=f"the same as {there[0].name}: a study of SnakeMRS has one table of events",
+            remedy="analyse those with other events as a study of their own (`snakemrs init`, then scans.tsv)",
+        )
+    return there[0] if there else None
+
+
+def _is_svs(row: dict[str, str]) -> bool:
+    return row["suffix"] == "svs" and row["path"].endswith(("_svs.nii", "_svs.nii.gz"))
+
+
+def _participants(raw: Path, study: Path, people: list[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """Take participants.tsv over from a BIDS dataset, else from the study; a row for each who was scanned."""
     from snakemrs.io.tables import read_table
 
-    source = raw / "participants.tsv"
-    known: dict[str, dict[str, str]] = {}
-    if (raw / "dataset_description.json").exists() and source.exists():
-        known = {row.get("participant_id", "").removeprefix("sub-"): row for row in read_table(source)}
+    sources = [study / "participants.tsv"]
+    if (raw / "dataset_description.json").exists():
+        sources.insert(0, raw / "participants.tsv")
+    source = next((path for path in sources if path.exists()), None)
+    known = {row.get("participant_id", "").removeprefix("sub-"): row for row in read_table(source)} if source else {}
     columns = list(next(iter(known.values()))) if known else ["participant_id"]
     return [known.get(label, {}) | {"participant_id": f"sub-{label}"} for label in people], columns
 

@@ -62,8 +62,14 @@ class LazyGroup(click.Group):
 
         name = args[0] if args else ""
         if name and name not in COMMANDS:
+            if args[2:3] in (["participant"], ["group"]):
+                from snakemrs.cli.bids_app import bids_app
+
+                return "BIDS App", bids_app, args
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
+            if not near and os.path.isdir(name):
+                hint = " For a BIDS dataset: snakemrs BIDS_DIR OUT participant, then snakemrs BIDS_DIR OUT group."
             raise click.UsageError(f"There is no command '{name}'.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -78,6 +84,11 @@ def cli() -> None:
         snakemrs init RAW STUDY      look through raw files, propose a study
         snakemrs plan STUDY          check everything, say what would run
         snakemrs run STUDY --cores 4
+
+    \b
+    As a BIDS App, for a BIDS dataset that holds MRS:
+        snakemrs BIDS_DIR OUT participant --participant-label 01 02
+        snakemrs BIDS_DIR OUT group
     """
 
 
