@@ -85,11 +85,15 @@ def make_base(target: Path, source: str | None) -> None:
         raise SystemExit("build: a base by debootstrap needs root and debootstrap; else name one by --base")
     with tempfile.TemporaryDirectory(prefix="snakemrs-base-") as folder:
         root = Path(folder) / "root"
+        # Nothing of it need survive a power cut, so dpkg need not wait for the disk.
+        (root / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True)
+        unsafe = root / "etc/dpkg/dpkg.cfg.d/unsafe-io"
+        unsafe.write_text("force-unsafe-io\n")
         include = "python3,python3-venv,ca-certificates"
         run(["debootstrap", "--variant=minbase", f"--include={include}", SUITE, root, apt_mirror()])
         # The mirror is this machine's affair, not the image's.
-        for left in ("etc/apt/sources.list", "etc/resolv.conf", "etc/hostname"):
-            (root / left).unlink(missing_ok=True)
+        for left in (unsafe, root / "etc/apt/sources.list", root / "etc/resolv.conf", root / "etc/hostname"):
+            left.unlink(missing_ok=True)
         for cache in ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man"):
             for entry in (root / cache).glob("*"):
                 # Licence texts stay.
@@ -167,7 +171,8 @@ def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), arch
         (place / "tmp").mkdir()
         arguments = ["--build-arg", "BASE=from.sif", *extra]
         command: list[str | Path] = ["apptainer", "build", *compression(), *arguments, "new.sif", f"{family}.def"]
-        settings = [f"APPTAINER_TMPDIR={place / 'tmp'}", f"APPTAINER_CACHEDIR={place / 'tmp'}"]
+        # All that is written on the way lies there too: an ordinary user may have no /tmp to write to.
+        settings = [f"{name}={place / 'tmp'}" for name in ("TMPDIR", "APPTAINER_TMPDIR", "APPTAINER_CACHEDIR")]
         if user is not None:
             entry = pwd.getpwnam(user)
             place.chmod(0o755)
