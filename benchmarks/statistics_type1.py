@@ -91,10 +91,9 @@ def truth(frames: pd.DataFrame, preset: str) -> dict[str, float]:
             effect[sex, treatment] = float(np.mean(values))
     people = frames.drop_duplicates("participant")["sex"]
     named = dict(frames.drop_duplicates("condition")[["condition", "treatment"]].to_numpy())
-    sign = 1.0 if named["B"] == "naltrexone" else -1.0
-    mean = np.mean([effect[s, "naltrexone"] - effect[s, "placebo"] for s in people])
-    clinic = chosen.madrs_change("naltrexone") - chosen.madrs_change("placebo")
-    return {"glx": sign * float(mean), "madrs": sign * clinic}
+    rise_a, rise_b = (float(np.mean([effect[s, named[code]] for s in people])) for code in "AB")
+    clinic = chosen.madrs_change(named["B"]) - chosen.madrs_change(named["A"])
+    return {"glx": rise_b - rise_a, "rise A": rise_a, "rise B": rise_b, "madrs": clinic}
 
 
 def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tuple[float, float, float, str]]:
