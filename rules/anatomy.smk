@@ -16,10 +16,10 @@ rule segment:
         image("anatomy")
     threads: targets.plan.settings["anatomy"]["threads"]
     resources:
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=lambda w, attempt: 30 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
         settings=targets.settings("anatomy"),
         version=targets.version("segment"),
     shell:

@@ -12,7 +12,7 @@ rule basis:
         mem_mb=2000,
         runtime=15,
     params:
-        folder=targets.folder,
+        folder=f"{DERIVATIVES}/basis/{{key}}",
         sequence=targets.basis_parameters,
         version=targets.version("basis"),
     shell:
@@ -35,10 +35,10 @@ rule fit:
     container:
         image("core")
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 15 * attempt,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         basis=targets.basis_option,
         basis_sha256=targets.basis_hash(),
         water=targets.processed_water_option,

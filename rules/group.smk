@@ -24,11 +24,11 @@ rule group:
     container:
         image("core")
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 30 * attempt,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         plan=targets.path,
-        folder=targets.folder,
+        folder=f"{DERIVATIVES}/group",
         tables=targets.tables_hash(),
         failures=targets.failures(),
         settings=targets.settings("group"),

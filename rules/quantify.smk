@@ -16,7 +16,7 @@ rule quantify:
         mem_mb=1000,
         runtime=5,
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         tissue=targets.tissue_option,
         water=targets.processed_water_option,
         settings=targets.settings("quantify"),

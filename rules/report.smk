@@ -63,7 +63,7 @@ rule report_methods:
         runtime=5,
     params:
         plan=targets.path,
-        folder=targets.folder,
+        folder=DERIVATIVES,
         settings=targets.settings("report"),
         version=targets.version("report"),
     shell:

@@ -22,10 +22,10 @@ rule preprocess:
     container:
         image("core")
     resources:
-        mem_mb=lambda w, attempt: 3000 * attempt,
-        runtime=lambda w, attempt: 15 * attempt,
+        mem_mb=growing(3000),
+        runtime=growing(15),
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         water=targets.water_option,
         events=targets.events_option(),
         events_sha256=targets.events_hash(),

@@ -13,10 +13,10 @@ rule voxel:
     container:
         image("core")
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=growing(2000),
         runtime=10,
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
         settings=targets.settings("voxel"),
         version=targets.version("voxel"),
     shell:
@@ -38,6 +38,6 @@ use rule voxel as voxel_unnamed with:
     wildcard_constraints:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
-        prefix=targets.prefix,
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         settings=targets.settings("voxel"),
         version=targets.version("voxel"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemrs.study.images import BuiltImage, lock
+from snakemrs.study.images import BUILT, BuiltImage, lock
 
 pytestmark = [pytest.mark.slow, pytest.mark.containers]
 CLOSED = ["--containall", "--no-home", "--net", "--network", "none"]
@@ -22,7 +23,8 @@ def as_anybody(*command: str | Path) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
     if os.geteuid() == 0:
         user = pwd.getpwnam("snakemrs-build")  # made by the build
-        words = ["runuser", "-u", user.pw_name, "--", *words]
+        own = [f"HOME={user.pw_dir}", f"TMPDIR={user.pw_dir}"]  # not every machine lets everybody write to /tmp
+        words = ["runuser", "-u", user.pw_name, "--", "env", *own, *words]
     return subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
 
 
@@ -91,9 +93,14 @@ def results(study: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_study_gives_the_same_bytes_inside_and_outside(images: dict[str, BuiltImage], tmp_path: Path) -> None:
-    """Two participants, the second without T1w; the raw files lie outside the study, in a folder with a space."""
-    inside, outside, raw = tmp_path / "inside", tmp_path / "outside", tmp_path / "raw files"
+@pytest.fixture(scope="module")
+def both(images: dict[str, BuiltImage], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One study, run in the images and outside: two participants, the second without T1w.
+
+    The raw files lie outside the study, in a folder with a space.
+    """
+    folder = tmp_path_factory.mktemp("both")
+    inside, outside, raw = folder / "inside", folder / "outside", folder / "raw files"
     snakemrs("simulate", inside, "--participants", "2", "--sessions", "1", "--transients", "64", "--seed", "5")
     shutil.move(inside / "raw", raw)
     text = (inside / "study.yaml").read_text(encoding="utf-8")
@@ -103,18 +110,52 @@ def test_a_study_gives_the_same_bytes_inside_and_outside(images: dict[str, Built
     (inside / "scans.tsv").write_text("".join(kept), encoding="utf-8")
     snakemrs("plan", inside)
     shutil.copytree(inside, outside)
-
     snakemrs("run", inside, "--containers", "apptainer")
     snakemrs("run", outside)
-    log = "".join(path.read_text(encoding="utf-8") for path in (inside / "logs").glob("snakemake-*.log"))
+    return inside, outside
+
+
+def test_every_step_ran_in_its_image(both: tuple[Path, Path]) -> None:
+    log = "".join(path.read_text(encoding="utf-8") for path in (both[0] / "logs").glob("snakemake-*.log"))
     assert "Activating singularity image work/images/core-" in log
     assert "Activating singularity image work/images/anatomy-" in log
-    ours, theirs = results(inside), results(outside)
+    # Nothing was written to the user's home, which is the study inside.
+    hidden = {path.name for path in both[0].iterdir() if path.name.startswith(".")}
+    assert hidden <= {".snakemake"}
+
+
+def test_a_study_gives_the_same_bytes_inside_and_outside(both: tuple[Path, Path]) -> None:
+    ours, theirs = results(both[0]), results(both[1])
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name]] == []
-    # Nothing was written to the user's home, which is the study inside.
-    assert not [path.name for path in inside.iterdir() if path.name.startswith(".") and path.name != ".snakemake"]
 
+
+def jobs(study: Path) -> list[tuple[str, str]]:
+    """What a run in the images would do: (rule, name) of each job, sorted."""
+    plan = json.loads(snakemrs("plan", study, "--containers", "apptainer", "--json"))
+    return sorted((job["rule"], job["name"]) for job in plan["work"])
+
+
+def test_a_moved_study_runs_nothing_in_the_same_images(both: tuple[Path, Path], tmp_path: Path) -> None:
     moved = tmp_path / "moved"
-    inside.rename(moved)
-    assert "up to date" in snakemrs("run", moved, "--containers", "apptainer")
+    shutil.copytree(both[0], moved, symlinks=True)
+    assert jobs(moved) == []
+
+
+def test_another_digest_runs_the_steps_of_that_image_and_what_follows(
+    both: tuple[Path, Path], images: dict[str, BuiltImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The anatomy's image under another digest: the segmentation, and what is made from it."""
+    study, folder = tmp_path / "study", tmp_path / "images"
+    shutil.copytree(both[0], study, symlinks=True)
+    folder.mkdir()
+    record = json.loads((images["anatomy"].path.parent / BUILT).read_text(encoding="utf-8"))
+    for image in images.values():
+        (folder / image.path.name).symlink_to(image.path)
+    record["anatomy"]["sha256"] = "0" * 64
+    (folder / BUILT).write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setenv("SNAKEMRS_IMAGES", str(folder))
+    anatomy, spectrum = "sub-01_ses-01", "sub-01_ses-01_task-infusion_acq-press_voi-acc"
+    follows = [("voxel", spectrum), ("quantify", spectrum), ("quantify", spectrum), ("report_participant", "sub-01")]
+    group = [(rule, "study") for rule in ("group", "report_group", "report_methods")]
+    assert jobs(study) == sorted([("segment", anatomy), *follows, *group])

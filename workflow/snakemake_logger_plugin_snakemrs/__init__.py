@@ -69,6 +69,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         self.path = os.environ.get("SNAKEMRS_EVENTS", os.devnull)
+        self.stream = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - a line at a time, to the end
         announce_slurm_jobs()
 
     def emit(self, record: LogRecord) -> None:
@@ -83,8 +84,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
                 line[name] = value
         if event == LogEvent.ERROR:
             line["message"] = record.getMessage()
-        with open(self.path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line, default=str) + "\n")
+        self.stream.write(json.dumps(line, default=str) + "\n")
 
     @property
     def writes_to_stream(self) -> bool:

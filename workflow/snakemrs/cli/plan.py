@@ -113,7 +113,8 @@ def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = ())
     events = study / "work" / "events" / "plan.jsonl"
     output = study / "logs" / "plan.log"
     output.unlink(missing_ok=True)
-    arguments = ["--dry-run", "--cores", "1", *targets(plan, labels)]
+    # The events say what would run; telling it a second time in words takes a tenth of the time.
+    arguments = ["--dry-run", "--cores", "1", "--quiet", "rules", "reason", "host", "--", *targets(plan, labels)]
     status, record = follow(command_line(study, profile, arguments), environment(events, plan.created), events, output)
     if status != 0:
         error = SnakeMRSError(

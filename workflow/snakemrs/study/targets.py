@@ -5,8 +5,9 @@ Rule files stay declarative; whatever must be looked up is looked up here.
 
 from __future__ import annotations
 
+import inspect
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,24 @@ ANATOMY_FILES = (
     "label-CSF_probseg.nii.gz",
 )
 FIT_FILES = ("amplitudes.tsv", "covariance.tsv", "curves.tsv", "fit.json")
+
+
+def sign(function: Callable[..., Any]) -> None:
+    """Store a function's signature.
+
+    Snakemake asks for it several times for each of thousands of jobs, and working it out takes longer than the call.
+    """
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+
+
+def growing(amount: int) -> Callable[..., int]:
+    """Megabytes or minutes: so many for the first attempt, twice as many for the second."""
+
+    def of_attempt(wildcards: Wildcards, attempt: int) -> int:
+        return amount * attempt
+
+    sign(of_attempt)
+    return of_attempt
 
 
 class Targets:
@@ -58,16 +77,6 @@ class Targets:
     def version(step: str) -> int:
         """Version of a step."""
         return STEP_VERSIONS[step]
-
-    @staticmethod
-    def prefix(wildcards: Wildcards, output: list[str]) -> str:
-        """What the names of a step's outputs begin with: the path up to the last part of its first output."""
-        return re.sub(r"_(desc-[^/_]+_[^/_]+|tissue)\.[^/]+$", "", output[0])
-
-    @staticmethod
-    def folder(wildcards: Wildcards, output: list[str]) -> str:
-        """Folder of a step's first output."""
-        return str(Path(output[0]).parent)
 
     # ---- ingest
     def scan(self, wildcards: Wildcards) -> PlannedScan:
@@ -188,12 +197,13 @@ class Targets:
         return ("static", "frames") if spectrum.frames else ("static",)
 
     def of_spectrum(self, spectrum: PlannedSpectrum) -> list[str]:
-        """The last files of a spectrum: what the group and the pages read."""
+        """The last files of a spectrum; whoever reads the others (quality, tissue) has them with these.
+
+        Each input that a rule names costs Snakemake time in every dry run.
+        """
         stem = f"{spectrum.folder}/{spectrum.stem}"
-        files = [f"{stem}_desc-preproc_quality.tsv"]
-        files += [f"{stem}_desc-{label}_concentrations.tsv" for label in self.labels(spectrum)]
-        files += [f"{stem}_tissue.tsv"] if spectrum.anatomy else []
-        return files
+        files = [f"{stem}_desc-{label}_concentrations.tsv" for label in self.labels(spectrum)]
+        return files or [f"{stem}_desc-preproc_quality.tsv"]
 
     def of_sessions(self, participant: str | None = None) -> list[str]:
         """The last files of all spectra (of one participant), without those whose steps failed in this run."""
@@ -220,3 +230,8 @@ class Targets:
     def failures_of_participant(self, wildcards: Wildcards) -> str:
         """The failures of one participant."""
         return self.failures(wildcards.participant)
+
+
+for _lookup in vars(Targets).values():
+    if inspect.isfunction(_lookup):
+        sign(_lookup)
