@@ -10,7 +10,9 @@ import click
 from snakemrs.cli.checks import check_study
 from snakemrs.cli.headers import read_header
 from snakemrs.errors import RequestError
+from snakemrs.io.atomic import write_text
 from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.resources import workflow_root
 from snakemrs.study.tables import Problem
 
 
@@ -27,6 +29,18 @@ def study_folder(study: str | Path) -> Path:
     return path
 
 
+SCHEMA = Path("work/study.schema.json")
+"""Where a study keeps the schema of study.yaml, for editors."""
+
+
+def keep_schema(study: Path) -> None:
+    """Put the schema of study.yaml where the file's first line tells editors to look for it."""
+    text = (workflow_root() / "config" / "study.schema.json").read_text(encoding="utf-8")
+    path = study / SCHEMA
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
 def make_plan(study: Path) -> Plan:
     """Resolve the study, with a line of progress on a terminal."""
 
@@ -34,6 +48,7 @@ def make_plan(study: Path) -> Plan:
         if os.isatty(2) and total > 20 and (done % 10 == 0 or done == total):
             click.echo(f"\rlooking at raw files: {done} of {total}", nl=done == total, err=True)
 
+    keep_schema(study)
     plan = build_plan(study, read_header, progress)
     plan.problems += check_study(study, plan)
     return plan

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from snakemrs.cli.common import SCHEMA, keep_schema
 from snakemrs.errors import RequestError
 
 _OWN = ("study.yaml", "scans.tsv", "participants.tsv")
@@ -98,6 +99,7 @@ def write_study(study: Path, raw: Path, name: str, rows: list[dict[str, str]], f
 
     write_tables(study, raw, rows)
     write_text(study / "study.yaml", _study_yaml(name, raw, rows, found))
+    keep_schema(study)
 
 
 def write_tables(study: Path, raw: Path, rows: list[dict[str, str]], replace: bool = False) -> None:
@@ -183,6 +185,7 @@ def _study_yaml(name: str, raw: Path, rows: list[dict[str, str]], found: list[An
     nulled = any(row["acq"] == "mm" for row in rows)
     missing = sorted({key for item in found if item.row and item.row["suffix"] == "svs" for key in _missing(item)})
     lines = [
+        f"# yaml-language-server: $schema={SCHEMA}",
         "# Proposed by `snakemrs init`. Check with `snakemrs plan`; every key: docs/reference/study.md.",
         f"name: {json.dumps(name, ensure_ascii=False)}",
         "# Folder of the raw files; paths in scans.tsv are relative to it.",

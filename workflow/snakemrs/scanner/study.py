@@ -271,6 +271,7 @@ def _write_tables(plan: Plan, cohort: Cohort, scans: list[dict[str, Any]]) -> No
 
 def _configuration(plan: Plan) -> str:
     return (
+        "# yaml-language-server: $schema=work/study.schema.json\n"
         f"name: Virtual study ({plan.preset.name}, {plan.vendor})\n"
         "raw: raw\n"
         "ingest:\n"
