@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.ingest.command import ingest
 from snakemrs.ingest.convert import convert_all
 from snakemrs.io import nifti_mrs
+from snakemrs.spectra.command import preprocess
 from snakemrs.study.settings.ingest import IngestSettings
 
 COILS = np.array([1, 0.5j, -0.3])
@@ -248,3 +250,21 @@ def test_a_repetition_time_of_milliseconds_in_nifti_mrs_is_mended_with_the_echo_
     convert_all([(source, tmp_path / "sub-01_svs.nii.gz")], IngestSettings())
     mended = nifti_mrs.read(tmp_path / "sub-01_svs.nii.gz")
     assert (mended.echo_time, mended.repetition_time) == (0.03, 2.0)
+
+
+def test_an_edited_scan_under_a_localising_name_says_so_and_is_not_preprocessed(tmp_path: Path) -> None:
+    out = tmp_path / "sub-01_svs.nii.gz"
+    convert_all([(raw.write_sdat(tmp_path / "raw", raw.signal(4), scan_id="MEGA_sLASER_68"), out)], IngestSettings())
+    assert json.loads((tmp_path / "sub-01_svs.json").read_text())["PulseSequenceType"] == "MEGA-sLASER"
+    run = CliRunner().invoke(preprocess, [str(out), "--output", str(tmp_path / "x")])
+    assert "difference-edited" in str(run.exception)
+
+
+def test_a_damaged_dicom_value_is_not_quoted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = raw.write_philips_dicom(tmp_path / "raw", np.concatenate([raw.signal(16), raw.water_signal(16)]))
+    content = source.read_bytes()
+    source.write_bytes(content.replace(raw.NAME.encode(), raw.NAME[:-1].encode() + b"\x81"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convert_all([(source, tmp_path / "sub-01_svs.nii.gz")], IngestSettings())
+    assert "Quagmarsh" not in "".join(capfd.readouterr())

@@ -11,6 +11,7 @@ import pytest
 
 from ingest import raw_files as raw
 from snakemrs.errors import DataError
+from snakemrs.ingest.raw import sequence_of
 from snakemrs.ingest.recognise import files_of, recognise
 from snakemrs.ingest.signal import is_suppressed, water_ratio
 
@@ -149,3 +150,23 @@ def test_measured_heads_are_told_from_stripped_brains(realdata: Path) -> None:
     for path in realdata.glob("philips_press_mm/sub-*/anat/*.nii.gz"):
         assert recognise(path).skull_stripped is True
     assert recognise(realdata / "t1_brain_fast" / "pve_1.nii.gz").kind == "image"
+
+
+@pytest.mark.parametrize(
+    ("names", "sequence"),
+    [
+        (["PRESS_35"], "PRESS"),
+        ([r"%CustomerSeq%\eja_svs_slaser"], "sLASER"),
+        (["svs_se", "MEGA_PRESS_68"], "MEGA-PRESS"),
+        (["eja_svs_mpress"], "MEGA-PRESS"),
+        (["eja_svs_mslaser"], "MEGA-sLASER"),
+        (["svs_edit"], "MEGA"),
+        (["gaba"], "MEGA"),
+        (["HERMES_GABA"], "HERMES"),
+        (["mc_semiLASER"], "metabolite-cycled-sLASER"),
+        (["omega_press"], "PRESS"),
+        ([None, "T1w"], None),
+    ],
+)
+def test_names_tell_the_sequence_and_whether_it_is_edited(names: list[str | None], sequence: str | None) -> None:
+    assert sequence_of(*names) == sequence

@@ -171,25 +171,57 @@ def test_another_number_of_coils_in_water_is_refused(coil_scan: Scan, scan: Scan
         correct(coil_scan.svs, scan.water)
 
 
-def edited(scan: Scan) -> NiftiMrs:
-    """Every other transient without NAA."""
+def without_naa(scan: Scan, of: np.ndarray) -> NiftiMrs:
+    """The scan, some of whose transients were taken with an editing pulse on NAA."""
     data = scan.svs.data.astype(complex)
     naa = np.exp(-2j * np.pi * (2.01 - 4.65) * 123.2 * SAMPLING.time - np.pi * 5 * SAMPLING.time)
-    for k in range(0, 48, 2):
+    for k in np.flatnonzero(of):
         turn = 2 * np.pi * scan.frequency[k] * SAMPLING.time + scan.phase[k] + scan.eddy + 0.6
         data[0, 0, 0, :, k] -= naa * np.exp(1j * turn)
     return replace(scan.svs, data=data)
 
 
-def test_edited_data_are_refused_by_dimension_name_and_content(scan: Scan) -> None:
+def test_edited_data_are_refused_by_dimension(scan: Scan) -> None:
     twofold = np.stack([scan.svs.as_dims("DIM_DYN")[:24], scan.svs.as_dims("DIM_DYN")[24:]])
     with pytest.raises(DataError, match="difference-edited"):
         correct(make_image(twofold, "DIM_EDIT", "DIM_DYN"))
+
+
+@pytest.mark.parametrize("name", ["MEGA_PRESS_68", "HERMES", "eja_svs_mpress", "svs_edit", "GABA_35"])
+def test_edited_data_are_refused_by_name(scan: Scan, name: str) -> None:
     with pytest.raises(DataError, match="difference-edited"):
-        correct(replace(scan.svs, header={**scan.svs.header, "ProtocolName": "MEGA_PRESS_68"}))
+        correct(replace(scan.svs, header={**scan.svs.header, "ProtocolName": name}))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param(np.arange(48) % 2, id="in turn"),
+        pytest.param(np.arange(48) % 4 < 2, id="four in turn"),
+        pytest.param(np.arange(48) // 6 % 2, id="blocks of six"),
+        pytest.param(np.arange(48) < 24, id="two blocks"),
+        pytest.param(np.arange(48) < 28, id="two blocks, the second cut short"),
+    ],
+)
+def test_edited_data_under_a_plain_name_are_refused_by_content(scan: Scan, condition: np.ndarray) -> None:
     with pytest.raises(DataError, match="difference-edited"):
-        correct(edited(scan))
-    assert correct(edited(scan), settings=SpectraSettings(edited="accept")).after.snr is not None
+        correct(without_naa(scan, condition))
+    assert correct(without_naa(scan, condition), settings=SpectraSettings(edited="accept")).after.snr is not None
+
+
+def test_a_pair_of_averaged_conditions_is_refused_by_content(scan: Scan) -> None:
+    edited = without_naa(scan, np.arange(48) % 2).as_dims("DIM_DYN")
+    turn = np.exp(-1j * (2 * np.pi * np.multiply.outer(scan.frequency, SAMPLING.time) + scan.phase[:, None]))
+    pair = (edited * turn).reshape(24, 2, -1).mean(axis=0)
+    with pytest.raises(DataError, match="difference-edited"):
+        correct(make_image(pair, "DIM_DYN"))
+
+
+def test_lines_that_broaden_by_half_after_a_movement_are_not_taken_for_editing(scan: Scan) -> None:
+    moved = scan.svs.as_dims("DIM_DYN").astype(complex)
+    moved[24:] *= 0.8 * np.exp(-np.pi * 2.5 * SAMPLING.time)
+    done = correct(make_image(moved, "DIM_DYN"), scan.water)
+    assert done.after.snr is not None
 
 
 def test_metabolite_cycled_data_are_refused_by_dimension_name_and_content(scan: Scan) -> None:

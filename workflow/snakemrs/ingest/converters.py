@@ -103,15 +103,14 @@ def _philips_frames(raw: RawFile, folder: Path, settings: IngestSettings, partic
     fails on 16 and 16. The header's claim is taken out of a copy, so that all frames come through, and the signal
     decides.
     """
-    import pydicom
-
+    from snakemrs.ingest.formats import dicom
     from snakemrs.ingest.signal import is_suppressed, water_ratio
 
     # spec2nii reads these and dies on files that were made anonymous; none of them goes into the result.
     neutral = {"PatientName": "none", "PatientBirthDate": "", "PatientSex": "O", "PatientPosition": "HFS"}
     neutral |= {"PatientID": "none", "ProtocolName": "none", "WaterReferencedPhaseCorrection": "NO"}
     try:
-        source = pydicom.dcmread(raw.files[0])
+        source = dicom.read(raw.files[0])
         for key, value in neutral.items():
             setattr(source, key, value)
         for key in (

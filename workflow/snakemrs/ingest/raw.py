@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -82,28 +83,40 @@ class RawFile:
 _SEQUENCES = (
     ("sLASER", ("slaser", "semilaser", "semi-laser", "semi_laser", "s-laser")),
     ("LASER", ("laser",)),
-    ("MEGA-PRESS", ("mega",)),
-    ("HERMES", ("hermes",)),
     ("SPECIAL", ("special",)),
     ("STEAM", ("steam", "svs_st", "probe-s")),
     ("PRESS", ("press", "svs_se", "probe-p", "probe_p", "probep")),
 )
+#: Ways of editing or cycling, whose transients are no repeats; sites and vendors name them so (``eja_svs_mpress``,
+#: ``svs_edit``, GE's ``gaba`` and ``jpress``).
+_CONDITIONS = (
+    ("HERMES", r"hermes"),
+    ("HERCULES", r"hercules|hurcules|isthmus|herc_hyper"),
+    ("MEGA", r"(?<![a-z])mega|(?<![a-z])m(?:press|slaser)|(?<![a-z])edit(?:ed|ing)?(?![a-z])"),
+    ("MEGA", r"(?<![a-z])gaba(?![a-z])|(?<![a-z])jpress"),
+    ("metabolite-cycled", r"met(?:abolite)?[-_ ]?cycl|(?<![a-z])mc[-_](?:press|s?laser|semi|steam)"),
+)
 
 
 def sequence_of(*names: object) -> str | None:
-    """Give the localisation sequence that names of sequence or protocol speak of; None where they say nothing."""
-    for name in names:
-        text = str(name or "").lower()
-        for sequence, words in _SEQUENCES:
-            if any(word in text for word in words):
-                return sequence
-    return None
+    """Give the sequence that names of sequence or protocol speak of; None where they say nothing.
+
+    Returns
+    -------
+    str or None
+        The localisation (``PRESS``, ``sLASER``), after the way of editing where a name speaks of one
+        (``MEGA-PRESS``, ``HERMES``): such transients are never plain repeats, so that any of the names decides.
+    """
+    texts = [str(name or "").lower() for name in names]
+    editing = next((word for word, pattern in _CONDITIONS for text in texts if re.search(pattern, text)), None)
+    localisation = next(
+        (sequence for text in texts for sequence, words in _SEQUENCES if any(word in text for word in words)), None
+    )
+    return "-".join(word for word in (editing, localisation) if word) or None
 
 
 def inversion_of(*names: object) -> float | None:
     """Give the inversion time (s) that a protocol name such as ``PRESS_TI_600`` speaks of, else None."""
-    import re
-
     for name in names:
         match = re.search(r"(?:^|[^A-Za-z])TI[ _=-]?(\d{2,4})(?!\d)", str(name or ""), flags=re.IGNORECASE)
         if match and 20 <= int(match.group(1)) <= 5000:

@@ -25,7 +25,9 @@ REFUSED_TAGS = {
     "DIM_INDIRECT_1": "data with an indirect dimension",
     "DIM_INDIRECT_2": "data with an indirect dimension",
 }
-_EDITED_NAME = re.compile(r"(?<![a-z])mega|hermes|hercules|(?<![a-z])edit(ed)?(?![a-z])", re.IGNORECASE)
+_EDITED_NAME = re.compile(
+    r"(?<![a-z])mega|hermes|hercules|(?<![a-z])m(press|slaser)|(?<![a-z])(edit(ed|ing)?|gaba)(?![a-z])", re.IGNORECASE
+)
 _CYCLED_NAME = re.compile(r"met(abolite)?[-_ ]?cycl", re.IGNORECASE)
 
 

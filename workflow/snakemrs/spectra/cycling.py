@@ -8,11 +8,25 @@ from snakemrs.spectra.align import Alignment
 from snakemrs.spins.axis import frequency_axis, to_spectrum
 
 
-def edited_share(fids: np.ndarray, dwell_time: float, band: tuple[float, float], noise: float) -> float:
-    """Give the largest difference between interleaved conditions, relative to the highest peak of the mean.
+def arrangements(count: int) -> list[np.ndarray]:
+    """Give the ways in which the conditions of an edited scan may follow each other.
 
-    Periods of two and four transients are looked at (ON/OFF; Hadamard editing). Differences within eight standard
-    deviations of noise count as none.
+    Returns
+    -------
+    list of ndarray of int, shape (count,)
+        Condition of each transient: four in turn (Hadamard editing), then two in turn, in blocks of every length that
+        fits the scan, down to single transients. A block that ends a little early or late does no harm.
+    """
+    number = np.arange(count)
+    lengths = sorted({count // pieces for pieces in range(2, count + 1, 2)} | ({1} if count > 1 else set()))
+    return ([number % 4] if count >= 16 else []) + [number // length % 2 for length in lengths]
+
+
+def edited_share(fids: np.ndarray, dwell_time: float, band: tuple[float, float], noise: float) -> float:
+    """Give the largest difference between conditions of an edited scan, relative to the highest peak of the mean.
+
+    Conditions in turn and in blocks are looked at (`arrangements`). What differs by a factor or by a broad baseline
+    (another line width, lipid after a movement) is not counted, nor what is within eight standard deviations of noise.
 
     Parameters
     ----------
@@ -33,16 +47,27 @@ def edited_share(fids: np.ndarray, dwell_time: float, band: tuple[float, float],
     spectra = to_spectrum(fids * window)[:, inside]
     top = np.abs(spectra.mean(axis=0)).max()
     sd = noise * np.sqrt(np.sum(window**2))
+    place = np.linspace(-1, 1, spectra.shape[1])
+    parabola = np.vander(place, 3)
     largest = 0.0
-    for period in (2, 4):
-        if count < 4 * period:
-            continue
-        means = np.stack([np.median(spectra[k::period].real, axis=0) for k in range(period)])
-        error = 1.25 * sd * np.sqrt(2 * period / count)
-        difference = np.ptp(means, axis=0).max()
+    for conditions in arrangements(count):
+        kinds = range(conditions.max() + 1)
+        typical = np.stack([_median(spectra[conditions == kind]) for kind in kinds])
+        # Beside the mean of the conditions, what each may have more of: a factor and a baseline.
+        allowed = np.column_stack([typical.mean(axis=0), parabola])
+        rest = typical.T - allowed @ np.linalg.lstsq(allowed, typical.T, rcond=None)[0]
+        difference = max(np.abs(rest[:, one] - rest[:, other]).max() for one in kinds for other in kinds)
+        # A median is less certain than a mean by 1.25, where there are more than two.
+        error = 1.25 * sd * np.sqrt(2 * len(kinds) / count)
         if difference > 8 * error:
             largest = max(largest, float(difference / top))
     return largest
+
+
+def _median(spectra: np.ndarray) -> np.ndarray:
+    """Median of real and imaginary parts, which a few spoilt transients do not move."""
+    middle: np.ndarray = np.median(spectra.real, axis=0) + 1j * np.median(spectra.imag, axis=0)
+    return middle
 
 
 def is_metabolite_cycled(fids: np.ndarray, alignment: Alignment) -> bool:

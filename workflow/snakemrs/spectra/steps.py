@@ -32,8 +32,8 @@ def moved_band(ppm: tuple[float, float], mhz: float, shift: float) -> tuple[floa
 def refuse_cycled(
     svs: NiftiMrs, fids: np.ndarray, alignment: registration.Alignment, noise: float, scale: Scale, shift: float
 ) -> None:
-    """Refuse transients that alternate between conditions."""
-    if len(fids) < 8:
+    """Refuse transients of several conditions, in turn or in blocks."""
+    if len(fids) < 2:
         return
     dwell, mhz = scale.dwell_time, scale.spectrometer_frequency
     if cycling.is_metabolite_cycled(fids, alignment):
@@ -48,7 +48,7 @@ def refuse_cycled(
     if share > 0.35:
         raise svs.error(
             "these look like difference-edited data, which must not be averaged as plain transients",
-            found=f"interleaved transients that differ by {100 * share:.0f} % of the highest peak",
+            found=f"groups of transients that differ by {100 * share:.0f} % of the highest peak at 1.8-3.4 ppm",
             remedy="extract one condition first, or set spectra.edited to accept",
         )
 

@@ -1,13 +1,14 @@
 """Version of each step: raised when a change of the code changes results; the step and what follows run again."""
 
 STEP_VERSIONS = {
-    "ingest": 1,
+    "ingest": 2,
     "dataset": 1,
     "segment": 1,
-    "preprocess": 1,
+    "preprocess": 2,
     "voxel": 1,
     "basis": 1,
     "fit": 1,
+    "dynamic": 1,
     "quantify": 1,
     "group": 1,
     "report": 1,

@@ -26,11 +26,20 @@ def looks_like(head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def _read(path: Path, **options: Any) -> Any:
+def read(path: Path, **options: Any) -> Any:
+    """Read a DICOM file; nothing is said of values that break the standard, since warnings would quote them.
+
+    Raises
+    ------
+    DataError
+        If it is larger than a gigabyte.
+    """
     import pydicom
 
     if path.stat().st_size > _LARGEST:
         raise DataError("the DICOM file is larger than a gigabyte", file=path)
+    # Elements are validated when they are looked at, not here: a filter of warnings around this call would not do.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pydicom.dcmread(path, **options)
@@ -60,7 +69,7 @@ def _series_in(folder: Path, changed: int) -> dict[str, tuple[Path, ...]]:
             if not looks_like(stream.read(132)):
                 continue
         try:
-            header = _read(candidate, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+            header = read(candidate, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
             found.setdefault(str(header.get("SeriesInstanceUID", "")), []).append(candidate)
         except Exception:  # a damaged neighbour is named when its own turn comes
             continue
@@ -69,7 +78,7 @@ def _series_in(folder: Path, changed: int) -> dict[str, tuple[Path, ...]]:
 
 def recognise(path: Path) -> RawFile:
     """Recognise a DICOM file and the series it belongs to."""
-    header = _read(path, stop_before_pixels=True)
+    header = read(path, stop_before_pixels=True)
     kind = str(header.get("SOPClassUID", ""))
     files = series_of(path, str(header.get("SeriesInstanceUID", "")))
     others = [p for p in path.parent.iterdir() if p.is_file() and not p.name.startswith(".") and p not in files]
@@ -270,7 +279,7 @@ def _seconds(files: tuple[Path, ...]) -> np.ndarray | None:
         return None
     rows = []
     for path in files:
-        header = _read(path, stop_before_pixels=True, specific_tags=["AcquisitionTime", "InstanceNumber"])
+        header = read(path, stop_before_pixels=True, specific_tags=["AcquisitionTime", "InstanceNumber"])
         text = str(header.get("AcquisitionTime") or "")
         if len(text) < 6 or not text[:6].isdigit():
             return None
