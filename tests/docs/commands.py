@@ -119,4 +119,11 @@ def commands_of(path: Path) -> list[Command]:
                 page = path.relative_to(ROOT).as_posix()
                 found.append(Command(page, began, " ".join(command.split()), bool(NOT_RUN.search(comment))))
             text = ""
-    return found
+    return found + list(inline_benchmarks(path))
+
+
+def inline_benchmarks(path: Path) -> Iterator[Command]:
+    """Give the benchmarks that a page names in running text."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for text in re.findall(r"`(python benchmarks/[^`]+)`", line):
+            yield Command(path.relative_to(ROOT).as_posix(), number, text, not_run=False)
