@@ -1,18 +1,18 @@
 # What all stages share: the plan, the images, the names that wildcards may take.
 from snakemrs.study.plan import DERIVATIVES
 from snakemrs.study.resources import image
-from snakemrs.study.targets import ANATOMY_FILES, FIT_FILES, Targets, growing
+from snakemrs.study.targets import ANATOMY_FILES, DYNAMIC_FILES, FIT_FILES, Targets, growing
 
 targets = Targets("work/plan.json")
 
 
 wildcard_constraints:
     participant=r"[A-Za-z0-9]+",
-    place=r"sub-[A-Za-z0-9]+/ses-[A-Za-z0-9]+",
+    place=r"(variants/[A-Za-z0-9-]+/)?sub-[A-Za-z0-9]+/ses-[A-Za-z0-9]+",
     name=r"sub-[^/]+?",
     voi=r"[A-Za-z0-9]+",
     run_part=r"(_run-[A-Za-z0-9]+)?",
-    label=r"static|frames",
+    label=r"static|frames|dynamic",
     key=r"[^/]+",
 
 

@@ -1,4 +1,4 @@
-# Basis and linear-combination fit.
+# Basis and linear-combination fit: static, per frame, dynamic.
 
 
 rule basis:
@@ -21,7 +21,7 @@ rule basis:
 
 rule fit:
     input:
-        data=lambda w: f"{DERIVATIVES}/{w.place}/mrs/{w.name}_desc-{'preproc' if w.label == 'static' else w.label}_svs.nii.gz",
+        data=targets.processed,
         basis=targets.basis,
         macromolecules=targets.macromolecules,
     output:
@@ -30,6 +30,8 @@ rule fit:
             file=FIT_FILES,
             allow_missing=True,
         ),
+    wildcard_constraints:
+        label=r"static|frames",
     log:
         "logs/fit/{place}/{name}_desc-{label}.log",
     container:
@@ -43,8 +45,48 @@ rule fit:
         basis_sha256=targets.basis_hash(),
         water=targets.processed_water_option,
         macromolecules=targets.macromolecules_option,
-        settings=targets.settings("fit"),
+        settings=targets.settings_of("fit"),
         version=targets.version("fit"),
     shell:
         "snakemrs fit {input.data:q} {params.basis} {params.water} {params.macromolecules} --label {wildcards.label}"
         " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+
+
+# All transients of a session at once, along the design that its events make.
+rule dynamic:
+    input:
+        # The image of transients lies beside their table; it is not written where there is only one.
+        transients=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-transients_quality.tsv",
+        frames=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-frames_amplitudes.tsv",
+        basis=targets.basis,
+        macromolecules=targets.macromolecules,
+    output:
+        expand(
+            f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-dynamic_{{file}}",
+            file=DYNAMIC_FILES,
+            allow_missing=True,
+        ),
+    log:
+        "logs/fit/{place}/{name}_desc-dynamic.log",
+    container:
+        image("core")
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(15),
+    params:
+        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        data=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-transients_svs.nii.gz",
+        basis=targets.basis_option,
+        basis_sha256=targets.basis_hash(),
+        water=targets.processed_water_option,
+        macromolecules=targets.macromolecules_option,
+        events_sha256=targets.events_hash(),
+        regressors=targets.regressors_option,
+        regressors_sha256=targets.regressors_hash,
+        functional=targets.settings("functional"),
+        settings=targets.settings_of("fit"),
+        version=targets.version("dynamic"),
+    shell:
+        "snakemrs fit {params.data:q} {params.basis} {params.water} {params.macromolecules} --events events.tsv"
+        " --frames {input.frames:q} {params.regressors} --functional {params.functional:q}"
+        " --label dynamic --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"

@@ -10,7 +10,7 @@ import pytest
 
 from snakemrs.errors import RequestError
 from snakemrs.fit.dynamic import DynamicFit, align_to_fit, fit_dynamic
-from snakemrs.fit.dynamic_run import read_design
+from snakemrs.fit.functional.design import read_design
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.spectrum import fit_state
 from snakemrs.study.resources import constants
@@ -93,9 +93,10 @@ def test_shift_and_phase_of_transients_are_followed(problem: Problem, measure: C
 def test_a_design_must_fit_the_transients(tmp_path: Path) -> None:
     path = tmp_path / "design.tsv"
     path.write_text("transient\tinfusion\n1\t0\n2\t1\n3\t1\n")
-    names, matrix = read_design(path, 3)
-    assert names == ["constant", "infusion"]
-    assert matrix.tolist() == [[1, 0], [1, 1], [1, 1]]
+    design = read_design(path, 3)
+    assert design.names == ["constant", "infusion"]
+    assert design.matrix.tolist() == [[1, 0], [1, 1], [1, 1]]
+    assert design.phase == ("baseline", "response", "response")
     with pytest.raises(RequestError, match="differ in number"):
         read_design(path, 4)
     path.write_text("a\tb\n0\t0\n1\t2\n2\t4\n")

@@ -16,6 +16,7 @@ from typing import Any
 
 from snakemrs.errors import RequestError
 from snakemrs.study.resources import workflow_root
+from snakemrs.study.variants import variant_of
 
 STAGE_OF_RULE = {
     "ingest": "ingest",
@@ -26,6 +27,7 @@ STAGE_OF_RULE = {
     "preprocess": "spectra",
     "basis": "fit",
     "fit": "fit",
+    "dynamic": "fit",
     "quantify": "quantify",
     "group": "group",
     "report_participant": "report",
@@ -55,8 +57,18 @@ class Job:
         return STAGE_OF_RULE.get(self.rule, self.rule)
 
     @property
+    def variant(self) -> str:
+        """The variant of the sensitivity analysis that the job is part of; empty for the study itself."""
+        return variant_of(self.wildcards.get("place", ""))
+
+    @property
     def name(self) -> str:
         """What the job works on, for people."""
+        return f"{self.unit} {self.variant}".rstrip()
+
+    @property
+    def unit(self) -> str:
+        """The spectrum, image or participant that the job works on."""
         w = self.wildcards
         if "front" in w:
             return f"{w['front']}_voi-{w['voi']}{w.get('run_part', '')}"

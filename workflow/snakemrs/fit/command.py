@@ -12,6 +12,7 @@ import click
 from snakemrs.errors import EXIT_SOME_FAILED, RequestError, SnakeMRSError
 from snakemrs.study.settings import load_settings
 from snakemrs.study.settings.fit import FitSettings
+from snakemrs.study.settings.functional import FunctionalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     help="Water reference; once for all DATA, or once for each.",
 )
 @click.option("--macromolecules", type=click.Path(path_type=Path), help="Measured (inversion-nulled) macromolecules.")
-@click.option("--design", type=click.Path(path_type=Path), help="A row a transient: regressors of a dynamic fit.")
+@click.option("--design", type=click.Path(path_type=Path), help="Dynamic fit: regressors, a row a transient.")
+@click.option("--events", type=click.Path(path_type=Path), help="Dynamic fit: events.tsv that the design is made from.")
+@click.option("--frames", type=click.Path(path_type=Path), help="Dynamic fit: amplitudes of frames to compare with.")
+@click.option("--regressors", type=click.Path(path_type=Path), help="Dynamic fit: regressors of one's own over time.")
+@click.option("--functional", help="Dynamic fit: section 'functional' of study.yaml, as --settings.")
 @click.option("--label", type=click.Choice(["static", "frames", "dynamic"]), help="Name of the results.")
 @click.option(
     "--output",
@@ -48,6 +53,10 @@ def fit(
     water: tuple[Path, ...],
     macromolecules: Path | None,
     design: Path | None,
+    events: Path | None,
+    frames: Path | None,
+    regressors: Path | None,
+    functional: str | None,
     label: str | None,
     output: str,
     jobs: int,
@@ -60,6 +69,7 @@ def fit(
         snakemrs fit sub-01_desc-preproc_svs.nii.gz --basis press30.BASIS \\
             --water sub-01_desc-preproc_mrsref.nii.gz --output results/sub-01
         snakemrs fit spectra/*_svs.nii.gz --basis press30.BASIS --output results --jobs 4
+        snakemrs fit sub-01_desc-transients_svs.nii.gz --events events.tsv --output results/sub-01
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # one thread a spectrum: small matrices gain nothing from more
@@ -70,13 +80,16 @@ def fit(
             found=f"{len(water)} for {len(data)} spectra",
             expected="none, one for all, or one for each, in the same order",
         )
-    if design is not None:
-        from snakemrs.fit.dynamic_run import fit_dynamic_file
+    if design is not None or events is not None:
+        from snakemrs.fit.functional.run import DynamicJob, fit_dynamic_file
 
         if len(data) != 1:
             raise RequestError("a dynamic fit takes one file of transients", found=f"{len(data)} files")
+        if design is not None and events is not None:
+            raise RequestError("a design says all that events would", expected="--design or --events, not both")
         job = _jobs(data, output, basis, water, macromolecules, label or "dynamic", chosen)[0]
-        _say(fit_dynamic_file(job, design))
+        over_time = load_settings(FunctionalSettings, functional)
+        _say(fit_dynamic_file(job, DynamicJob(design, events, frames, regressors, over_time)))
         return
     work = _jobs(data, output, basis, water, macromolecules, label, chosen)
     outcomes = _run(work, jobs)

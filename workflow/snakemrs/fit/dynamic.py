@@ -48,15 +48,16 @@ class DynamicFit:
         In the units of the data.
     covariance : ndarray, shape (P·K, P·K)
         Of the betas, regressors first (row p·K + k), all other unknowns included.
-    width_betas, width_sd : ndarray, shape (Q,)
+    width_betas : ndarray, shape (Q,)
         Hz per unit of regressor.
+    width_covariance : ndarray, shape (Q, Q)
     theta : ndarray, shape (m,)
     residual_ratio : float
         Residual of all transients over the noise.
     by_transient : ndarray, shape (M,)
         The same for each transient.
-    autocorrelation : float
-        Of the residual along the mean spectrum, lag 1.
+    residual_amplitudes : ndarray, shape (M, K)
+        What the model leaves of each transient, as amplitudes (relative: only their course in time matters).
     iterations : int
     converged : bool
     """
@@ -65,11 +66,11 @@ class DynamicFit:
     betas: np.ndarray
     covariance: np.ndarray
     width_betas: np.ndarray
-    width_sd: np.ndarray
+    width_covariance: np.ndarray
     theta: np.ndarray
     residual_ratio: float
     by_transient: np.ndarray
-    autocorrelation: float
+    residual_amplitudes: np.ndarray
     iterations: int
     converged: bool
 
@@ -117,6 +118,7 @@ def fit_dynamic(
     design: np.ndarray,
     width_design: np.ndarray,
     baseline_design: np.ndarray,
+    weights: np.ndarray | None = None,
     iterations: int = 12,
 ) -> DynamicFit:
     """Fit all transients at once.
@@ -134,6 +136,8 @@ def fit_dynamic(
         Regressors of the line width; Q may be 0. They are centred here.
     baseline_design : ndarray, shape (M, H)
         What the baseline follows.
+    weights : ndarray, shape (M,), optional
+        Of the transients, above zero: 1 counts in full, a half like twice the variance of noise.
     iterations : int
         Most Gauss–Newton steps.
     """
@@ -141,12 +145,14 @@ def fit_dynamic(
     count, regressors = design.shape
     size = len(problem.names)
     scale = noise
-    data = np.ascontiguousarray(aligned.spectra * engine.phase_of(state.theta)).view(float) / scale
-    around = width_design - width_design.mean(axis=0)
+    root = np.ones((count, 1)) if weights is None else np.sqrt(np.asarray(weights, float))[:, None]
+    data = np.ascontiguousarray(aligned.spectra * engine.phase_of(state.theta)).view(float) * (root / scale)
+    around = width_design - np.average(width_design, axis=0, weights=root[:, 0] ** 2)
+    precision = _prior(engine, state, design)
+    design, baseline_design = design * root, baseline_design * root
     frame = _time_basis(design, around, baseline_design)
     projected = frame.T @ data
     baseline_axes = frame.T @ np.linalg.qr(baseline_design)[0]
-    precision = _prior(engine, state, design)
     is_phase = np.isin(parameters.names, ("phase0", "phase1"))  # phases are those of the transients
     movable = np.flatnonzero((parameters.upper > parameters.lower) & ~is_phase)
     theta, widths = state.theta.copy(), np.zeros(around.shape[1])
@@ -168,23 +174,24 @@ def fit_dynamic(
         cost = solved.cost
     local = _Local(engine, state, theta, scale)
     solved = _solve(local, problem, engine, frame, design, around, widths, projected, baseline_axes, precision)
-    covariance, width_sd = _covariance(local, solved, engine, frame, design, around, widths, movable, theta, precision)
+    covariance, width_covariance = _covariance(
+        local, solved, engine, frame, design, around, widths, movable, theta, precision
+    )
     rest = data - frame @ solved.model
     free = regressors * size + len(movable) + len(widths) + 2 * count
     ratio = float(np.sqrt(np.sum(rest**2) / max(rest.size - free, 1)))
-    along = rest @ (state.amplitudes @ state.spectra)
-    along = along - along.mean()
+    weighted = state.spectra - (state.cross * engine.damping) @ problem.splines
     inflation = max(ratio, 1.0)
     return DynamicFit(
         names=problem.names,
         betas=solved.betas,
         covariance=covariance * inflation**2,
         width_betas=widths,
-        width_sd=width_sd * inflation,
+        width_covariance=width_covariance * inflation**2,
         theta=theta,
         residual_ratio=ratio,
         by_transient=np.sqrt(np.mean(rest**2, axis=1)),
-        autocorrelation=float(along[1:] @ along[:-1] / max(along @ along, 1e-300)),
+        residual_amplitudes=rest @ np.linalg.solve(state.gram, weighted).T,
         iterations=done,
         converged=step < 1e-2 or done < iterations,
     )
@@ -217,7 +224,15 @@ class _Solved:
 
 
 def _time_basis(design: np.ndarray, around: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """Orthonormal basis (M, R) of all the courses of time that the model holds."""
+    """Orthonormal basis (M, R) of all the courses of time that the model holds.
+
+    Where the transients are alike in a few groups (blocks, bins), these groups are the basis.
+    """
+    kinds, group = np.unique(np.round(np.hstack([design, around, baseline]), 12), axis=0, return_inverse=True)
+    pairs = around.shape[1] * (around.shape[1] + 1) // 2
+    if len(kinds) <= design.shape[1] * (1 + around.shape[1] + pairs) + baseline.shape[1]:
+        member = (group.ravel()[:, None] == np.arange(len(kinds))).astype(float)
+        return np.asarray(member / np.linalg.norm(member, axis=0))
     columns = [design, baseline]
     for q in range(around.shape[1]):
         columns.append(design * around[:, q : q + 1])
@@ -362,7 +377,7 @@ def _covariance(
     theta: np.ndarray,
     precision: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance of the betas, and standard deviation of λ, from the Fisher matrix of everything.
+    """Covariance of the betas, and of λ, from the Fisher matrix of everything.
 
     What is given is the sampling covariance: the spread that noise makes, with the priors as what they are, a
     regularisation (H⁻¹·F·H⁻¹ with F the information of the data alone, H that with priors).
@@ -379,5 +394,5 @@ def _covariance(
     of_data = fisher.copy()
     of_data[:linear, :linear] -= precision
     sampling = inverse @ of_data @ inverse
-    sds = np.sqrt(np.maximum(np.diag(sampling), 0))
-    return sampling[:linear, :linear], sds[linear + len(movable) :]
+    last = linear + len(movable)
+    return sampling[:linear, :linear], sampling[last:, last:]

@@ -11,6 +11,7 @@ import numpy as np
 
 from snakemrs.errors import DataError, RequestError, SnakeMRSError
 from snakemrs.fit.line_shape import SMALLEST, water_line_shape
+from snakemrs.fit.matching import matched
 from snakemrs.fit.outputs import Frame, FrameFit, with_same_names, write_outputs
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Verdict
@@ -62,14 +63,13 @@ def fit_file(job: Job) -> Outcome:
     signals = image.as_dims("DIM_DYN")
     water = water_of(job.water, image)
     problem, notes, basis = prepare_job(job, image)
-    known = constants("fit_priors")
-    fits = []
-    for frame, fid in zip(frames_of(image, len(signals)), signals, strict=True):
-        try:
-            fit = fit_spectrum(problem, fid, job.settings, known)
-            fits.append(FrameFit(frame, fit, fit.verdict))
-        except Failure as failure:
-            fits.append(FrameFit(frame, None, Verdict("failed", str(failure))))
+    frames = frames_of(image, len(signals))
+    fits = _fit_frames(problem, frames, signals, job.settings)
+    if job.settings.match_frames and len(fits) > 1:
+        signals, added = _matched(fits, signals, problem.dwell_time)
+        if added.any():
+            fits = _fit_frames(problem, frames, signals, job.settings)
+            notes = [*notes, f"frames were broadened to one line width, by up to {added.max():.2f} Hz"]
     count = {status: sum(fit.verdict.status == status for fit in fits) for status in ("ok", "doubtful", "failed")}
     if count["failed"] == len(fits):
         reasons = sorted({fit.verdict.reason for fit in fits})
@@ -100,6 +100,31 @@ def fit_file(job: Job) -> Outcome:
         f"frame {fit.frame.number}: {fit.verdict.status}: {fit.verdict.reason}" for fit in fits if fit.verdict.reason
     ]
     return Outcome(job.data, count["ok"], count["doubtful"], count["failed"], tuple(messages))
+
+
+def _fit_frames(problem: Problem, frames: list[Frame], signals: np.ndarray, settings: FitSettings) -> list[FrameFit]:
+    """Fit each frame by itself."""
+    known = constants("fit_priors")
+    fits = []
+    for frame, fid in zip(frames, signals, strict=True):
+        try:
+            fit = fit_spectrum(problem, fid, settings, known)
+            fits.append(FrameFit(frame, fit, fit.verdict))
+        except Failure as failure:
+            fits.append(FrameFit(frame, None, Verdict("failed", str(failure))))
+    return fits
+
+
+def _matched(fits: list[FrameFit], signals: np.ndarray, dwell_time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Broaden frames to the line width of the broadest; give what was added to each, Hz."""
+    widths, gaussian = np.full(len(fits), np.nan), np.zeros(len(fits))
+    for number, one in enumerate(fits):
+        if one.fit is not None and one.verdict.status != "failed":
+            widths[number] = one.fit.line_width
+            gaussian[number] = np.sqrt(one.fit.parameters["gaussian_squared"])
+    if np.isfinite(widths).sum() < 2:
+        return signals, np.zeros(len(fits))
+    return matched(signals, widths, gaussian, dwell_time)
 
 
 def prepare_job(job: Job, image: NiftiMrs) -> tuple[Problem, list[str], Basis]:

@@ -161,7 +161,9 @@ class Table:
             is_fitted = parts is not None and np.isfinite(frame.amplitudes[chosen(parts) > 0]).all()
             if parts is not None and is_fitted:
                 for column, bottom in bottoms.items():
-                    found = None if bottom is None else ratio(chosen(parts), bottom, frame.amplitudes, frame.covariance)
+                    if bottom is None or source.get("difference") == "true":  # a contrast of a dynamic fit has no ratio
+                        continue
+                    found = ratio(chosen(parts), bottom, frame.amplitudes, frame.covariance)
                     if found:
                         row[column], row[f"{column}_sd"] = found
                 if is_metabolite(source):

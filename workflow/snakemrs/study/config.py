@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from snakemrs.errors import RequestError
-from snakemrs.study.settings import Settings
+from snakemrs.study.settings import Settings, merged
 from snakemrs.study.settings.anatomy import AnatomySettings
 from snakemrs.study.settings.fit import FitSettings
+from snakemrs.study.settings.functional import FunctionalSettings
 from snakemrs.study.settings.group import GroupSettings
 from snakemrs.study.settings.ingest import IngestSettings
 from snakemrs.study.settings.quantify import QuantifySettings
@@ -54,6 +55,8 @@ class StudyConfig(Settings):
     """Voxel mask and tissue fractions."""
     fit: FitSettings = FitSettings()
     """Linear-combination fit."""
+    functional: FunctionalSettings = FunctionalSettings()
+    """Spectra over time: the design, the dynamic fit and its contrasts."""
     quantify: QuantifySettings = QuantifySettings()
     """Ratios and concentrations."""
     group: GroupSettings = GroupSettings()
@@ -95,9 +98,23 @@ def load_config(path: str | Path) -> StudyConfig:
     if not isinstance(content, dict):
         raise RequestError("study.yaml has no keys", file=path, line=1, expected="at least `name: …`")
     try:
-        return StudyConfig.model_validate(content)
+        config = StudyConfig.model_validate(content)
     except ValidationError as error:
         raise _explain(error, node, path) from None
+    _check_variants(config, node, path)
+    return config
+
+
+def _check_variants(config: StudyConfig, node: Any, path: Path) -> None:
+    """Refuse a variant whose settings its stages would refuse."""
+    for name, changes in config.group.sensitivity.variants.items():
+        for stage, part in changes.items():
+            own: Settings = getattr(config, stage)
+            try:
+                type(own).model_validate(merged(own.model_dump(), part))
+            except ValidationError as error:
+                inside = ("group", "sensitivity", "variants", name, stage)
+                raise _explain(error, node, path, inside) from None
 
 
 def _refuse_repeated_keys(node: Any, path: Path) -> None:
@@ -153,14 +170,17 @@ def valid_keys(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _explain(error: ValidationError, node: Any, path: Path) -> RequestError:
-    """Turn the first of pydantic's complaints into an error with line, expectation and nearest key."""
+def _explain(error: ValidationError, node: Any, path: Path, inside: tuple[int | str, ...] = ()) -> RequestError:
+    """Turn the first of pydantic's complaints into an error with line, expectation and nearest key.
+
+    `inside` is where the settings of a variant stand; their last part is the stage.
+    """
     first = error.errors()[0]
-    location = first["loc"]
+    location = (*inside, *first["loc"])
     name = ".".join(map(str, location))
     line = _line_of(node, location)
     if first["type"] == "extra_forbidden":
-        keys = valid_keys(location[:-1])
+        keys = valid_keys((*inside[-1:], *first["loc"][:-1]))
         near = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
         remedy = f"did you mean '{near[0]}'?" if near else None
         return RequestError(

@@ -74,6 +74,7 @@ class PlannedSpectrum:
     macromolecules: str | None
     basis: str | None
     frames: bool
+    dynamic: bool
     fitted: bool
 
 
@@ -276,7 +277,13 @@ def build_plan(
     headers = {(row.bids): row.header for row in planned}
     anatomies = [_plan_anatomy(scan) for scan in scans if scan.suffix == "T1w"]
     bases: dict[str, dict[str, Any]] = {}
-    spectra = [_plan_spectrum(scan, scans, anatomies, config, headers, bases) for scan in scans if scan.suffix == "svs"]
+    tables = _tables(study)
+    over_time = "events.tsv" in tables and config.functional.enabled == "auto"
+    spectra = [
+        _plan_spectrum(scan, scans, anatomies, config, headers, bases, over_time)
+        for scan in scans
+        if scan.suffix == "svs"
+    ]
     return Plan(
         name=config.name,
         raw=str(raw),
@@ -286,7 +293,7 @@ def build_plan(
         anatomies=anatomies,
         spectra=spectra,
         bases=bases,
-        tables=_tables(study),
+        tables=tables,
         problems=problems,
     )
 
@@ -330,12 +337,14 @@ def _plan_spectrum(
     config: StudyConfig,
     headers: dict[str, dict[str, Any]],
     bases: dict[str, dict[str, Any]],
+    over_time: bool,
 ) -> PlannedSpectrum:
     svs = f"bids/{bids.raw_path(scan.entities, 'svs')}"
     water = water_of(scan, scans)
     anatomy = _anatomy_of(scan, anatomies)
     place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}"
     fitted = scan.acq != config.macromolecule_acq
+    several = fitted and int(headers.get(svs, {}).get("transients") or 1) > 1
     measured = config.measured_macromolecules
     nulled = [
         other
@@ -356,7 +365,8 @@ def _plan_spectrum(
         if nulled and fitted and measured
         else None,
         basis=_plan_basis(headers.get(svs, {}), config, bases) if fitted else None,
-        frames=fitted and int(headers.get(svs, {}).get("transients") or 1) > 1,
+        frames=several,
+        dynamic=several and over_time,
         fitted=fitted,
     )
 

@@ -20,7 +20,9 @@ from snakemrs.study.plan import (
     hash_file,
     load_plan,
 )
+from snakemrs.study.settings import merged
 from snakemrs.study.steps import STEP_VERSIONS
+from snakemrs.study.variants import in_variant, made_again, needs_anatomy, variant_of
 
 Wildcards = Any
 ANATOMY_FILES = (
@@ -31,6 +33,15 @@ ANATOMY_FILES = (
     "label-CSF_probseg.nii.gz",
 )
 FIT_FILES = ("amplitudes.tsv", "covariance.tsv", "curves.tsv", "fit.json")
+DYNAMIC_FILES = (
+    *FIT_FILES,
+    "design.tsv",
+    "betas.tsv",
+    "betacovariance.tsv",
+    "contrasts.tsv",
+    "course.tsv",
+    "summary.tsv",
+)
 
 
 def sign(function: Callable[..., Any]) -> None:
@@ -67,11 +78,31 @@ class Targets:
         self._spectra: dict[str, PlannedSpectrum] = {s.stem: s for s in self.plan.spectra}
         self._anatomies: dict[str, PlannedAnatomy] = {a.prefix: a for a in self.plan.anatomies}
         self._failed: set[str] = {failure.unit for failure in self.plan.failed}
+        self._variants: dict[str, dict[str, Any]] = self.plan.settings["group"]["sensitivity"]["variants"]
 
     # ---- parameters
     def settings(self, stage: str) -> str:
         """Settings of a stage as JSON text, the same text for the same settings."""
         return json.dumps(self.plan.settings[stage], sort_keys=True)
+
+    def settings_of(self, stage: str) -> str | Callable[[Wildcards], str]:
+        """Settings of a stage as the study has them, or the variant that a file belongs to."""
+        if not self._variants:
+            return self.settings(stage)
+
+        def text(wildcards: Wildcards) -> str:
+            changes = self._variants.get(variant_of(wildcards.place), {})
+            return json.dumps(merged(self.plan.settings[stage], changes.get(stage, {})), sort_keys=True)
+
+        sign(text)
+        return text
+
+    def _at(self, path: str, stage: str, place: str) -> str:
+        """A file of a stage as a job at `place` reads it: the variant's where it makes that stage again."""
+        variant = variant_of(place)
+        if not variant or not made_again(stage, self._variants[variant]):
+            return path
+        return in_variant(path, DERIVATIVES, variant)
 
     @staticmethod
     def version(step: str) -> int:
@@ -106,7 +137,8 @@ class Targets:
 
     def t1w(self, wildcards: Wildcards) -> str:
         """The T1w image to segment."""
-        return self._anatomies[f"{DERIVATIVES}/{wildcards.place}/anat/{wildcards.name}"].t1w
+        place = wildcards.place.removeprefix(f"variants/{variant_of(wildcards.place)}/")
+        return self._anatomies[f"{DERIVATIVES}/{place}/anat/{wildcards.name}"].t1w
 
     def svs_of(self, stem: str) -> str:
         """The BIDS image of a spectrum."""
@@ -128,9 +160,26 @@ class Targets:
 
     def processed_water_option(self, wildcards: Wildcards) -> str:
         """``--water …`` for `snakemrs fit` and `quantify`."""
+        path = self._file(wildcards, "spectra", "desc-preproc_mrsref.nii.gz")
+        return f"--water {path}" if self.spectrum(wildcards).water else ""
+
+    def _file(self, wildcards: Wildcards, stage: str, ending: str) -> str:
+        """A file of an earlier stage of the same spectrum."""
         spectrum = self.spectrum(wildcards)
-        stem = f"{spectrum.folder}/{spectrum.stem}"
-        return f"--water {stem}_desc-preproc_mrsref.nii.gz" if spectrum.water else ""
+        return self._at(f"{spectrum.folder}/{spectrum.stem}_{ending}", stage, wildcards.place)
+
+    def mean(self, wildcards: Wildcards) -> str:
+        """The mean spectrum."""
+        return self._file(wildcards, "spectra", "desc-preproc_svs.nii.gz")
+
+    def processed(self, wildcards: Wildcards) -> str:
+        """The data of a fit: the mean spectrum, or the frames."""
+        label = "preproc" if wildcards.label == "static" else wildcards.label
+        return self._file(wildcards, "spectra", f"desc-{label}_svs.nii.gz")
+
+    def amplitudes(self, wildcards: Wildcards) -> str:
+        """The amplitudes that a fit gave."""
+        return self._file(wildcards, "fit", f"desc-{wildcards.label}_amplitudes.tsv")
 
     def events_option(self, *_: Wildcards) -> str:
         """``--events …`` where the study has a table of events."""
@@ -142,17 +191,16 @@ class Targets:
 
     def anatomy(self, wildcards: Wildcards) -> list[str]:
         """The segmented anatomy that serves a spectrum."""
-        return self.anatomy_of(wildcards.name)
+        return self.anatomy_of(wildcards.name, wildcards.place)
 
-    def anatomy_of(self, stem: str) -> list[str]:
-        """The segmented anatomy that serves a spectrum."""
-        prefix = self._spectra[stem].anatomy
+    def anatomy_of(self, stem: str, place: str) -> list[str]:
+        """The segmented anatomy that serves a spectrum, for a job at `place`."""
+        prefix = self._at(str(self._spectra[stem].anatomy), "anatomy", place)
         return [f"{prefix}_{name}" for name in ANATOMY_FILES]
 
     def tissue(self, wildcards: Wildcards) -> list[str]:
         """The tissue fractions of a spectrum's voxel, where there is a T1w."""
-        spectrum = self.spectrum(wildcards)
-        return [f"{spectrum.folder}/{spectrum.stem}_tissue.tsv"] if spectrum.anatomy else []
+        return [self._file(wildcards, "voxel", "tissue.tsv")] if self.spectrum(wildcards).anatomy else []
 
     def tissue_option(self, wildcards: Wildcards) -> str:
         """``--tissue …`` for `snakemrs quantify`."""
@@ -183,18 +231,36 @@ class Targets:
     def macromolecules(self, wildcards: Wildcards) -> list[str]:
         """The measured macromolecule spectrum, where the study asks for it."""
         measured = self.spectrum(wildcards).macromolecules
-        return [measured] if measured else []
+        return [self._at(measured, "spectra", wildcards.place)] if measured else []
 
     def macromolecules_option(self, wildcards: Wildcards) -> str:
         """``--macromolecules …`` for `snakemrs fit`."""
         return " ".join(f"--macromolecules {path}" for path in self.macromolecules(wildcards))
+
+    def regressors(self, wildcards: Wildcards) -> str | None:
+        """The study's own regressors of a session."""
+        table: str | None = self.plan.settings["functional"]["table"]
+        spectrum = self.spectrum(wildcards)
+        return table and table.format(participant=spectrum.participant, session=spectrum.session)
+
+    def regressors_option(self, wildcards: Wildcards) -> str:
+        """``--regressors …`` for `snakemrs fit`."""
+        table = self.regressors(wildcards)
+        return f"--regressors {table}" if table else ""
+
+    def regressors_hash(self, wildcards: Wildcards) -> str:
+        """Hash of the study's own regressors of a session."""
+        table = self.regressors(wildcards)
+        return hash_file(Path(table)) if table and Path(table).exists() else ""
 
     # ---- targets
     def labels(self, spectrum: PlannedSpectrum) -> tuple[str, ...]:
         """The fits of a spectrum."""
         if not spectrum.fitted:
             return ()
-        return ("static", "frames") if spectrum.frames else ("static",)
+        if not spectrum.frames:
+            return ("static",)
+        return ("static", "frames", "dynamic") if spectrum.dynamic else ("static", "frames")
 
     def of_spectrum(self, spectrum: PlannedSpectrum) -> list[str]:
         """The last files of a spectrum; whoever reads the others (quality, tissue) has them with these.
@@ -213,6 +279,22 @@ class Targets:
             if participant in (None, spectrum.participant) and spectrum.stem not in self._failed
             for path in self.of_spectrum(spectrum)
         ]
+
+    def of_variants(self) -> list[str]:
+        """The concentrations that the variants are compared by, without those whose steps failed in this run.
+
+        Variants are made of frames where the study has any, as its analyses are.
+        """
+        label = "frames" if any(spectrum.frames for spectrum in self.plan.spectra) else "static"
+        files = []
+        for variant, changes in self._variants.items():
+            for s in self.plan.spectra:
+                if label not in self.labels(s) or (needs_anatomy(changes) and not s.anatomy):
+                    continue
+                if not self._failed & {s.stem, f"{variant}/{s.stem}"}:
+                    path = f"{s.folder}/{s.stem}_desc-{label}_concentrations.tsv"
+                    files.append(in_variant(path, DERIVATIVES, variant))
+        return files
 
     def of_participant(self, wildcards: Wildcards) -> list[str]:
         """What a participant's page is made from."""

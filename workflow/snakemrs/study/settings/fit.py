@@ -65,8 +65,9 @@ class FitSettings(Settings):
     phase1_sd: float = Field(1.0, ge=0)
     """Standard deviation of the phase of first order, degrees per ppm; 0: none."""
 
-    dynamic_line_width: Literal["design", "none"] = "design"
-    """Dynamic fit: line width follows the regressors of the design (the blood-oxygen effect), or stays the same."""
+    match_frames: bool = False
+    """Frames: broaden each to the line width of the broadest before its amplitudes are fitted, so that narrower lines
+    (the blood-oxygen effect) are not taken for more metabolite."""
 
     max_iterations: int = Field(40, ge=5)
     """Most steps of the non-linear search."""
