@@ -20,7 +20,7 @@ rule segment:
         runtime=growing(30),
     params:
         prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
-        settings=targets.settings("anatomy"),
+        settings=targets.settings_of("anatomy"),
         version=targets.version("segment"),
     shell:
         "snakemrs segment {input:q} --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@
 rule group:
     input:
         targets.of_sessions(),
+        targets.of_variants(),
     output:
         expand(
             f"{DERIVATIVES}/group/{{table}}.tsv",

@@ -3,8 +3,8 @@
 
 rule quantify:
     input:
-        amplitudes=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_amplitudes.tsv",
-        svs=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-preproc_svs.nii.gz",
+        amplitudes=targets.amplitudes,
+        svs=targets.mean,
         tissue=targets.tissue,
     output:
         f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_concentrations.tsv",
@@ -19,7 +19,7 @@ rule quantify:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         tissue=targets.tissue_option,
         water=targets.processed_water_option,
-        settings=targets.settings("quantify"),
+        settings=targets.settings_of("quantify"),
         version=targets.version("quantify"),
     shell:
         "snakemrs quantify {input.amplitudes:q} {params.tissue} --svs {input.svs:q} {params.water}"

@@ -29,7 +29,7 @@ rule preprocess:
         water=targets.water_option,
         events=targets.events_option(),
         events_sha256=targets.events_hash(),
-        settings=targets.settings("spectra"),
+        settings=targets.settings_of("spectra"),
         version=targets.version("preprocess"),
     shell:
         "snakemrs preprocess {input.svs:q} {params.water} {params.events}"

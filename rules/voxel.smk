@@ -4,7 +4,7 @@
 rule voxel:
     input:
         svs=lambda w: targets.svs_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
-        anatomy=lambda w: targets.anatomy_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
+        anatomy=lambda w: targets.anatomy_of(f"{w.front}_voi-{w.voi}{w.run_part}", w.place),
     output:
         tissue=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_tissue.tsv",
         mask=f"{DERIVATIVES}/{{place}}/anat/{{front}}_voi-{{voi}}{{run_part}}_space-T1w_desc-{{voi}}_mask.nii.gz",
@@ -17,7 +17,7 @@ rule voxel:
         runtime=10,
     params:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
-        settings=targets.settings("voxel"),
+        settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),
     shell:
         "snakemrs voxel {input.svs:q} --t1w {input.anatomy[0]:q} --brain-mask {input.anatomy[1]:q}"
@@ -39,5 +39,5 @@ use rule voxel as voxel_unnamed with:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
-        settings=targets.settings("voxel"),
+        settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),

@@ -17,9 +17,8 @@ def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
         reason = job.problem or (reason_of(study / log) if log else "no log")
         for spectrum in plan.spectra:
             if _depends(spectrum, job):
-                found[spectrum.stem, job.stage] = Failure(
-                    spectrum.stem, spectrum.participant, spectrum.session, job.stage, reason, log
-                )
+                unit = f"{job.variant}/{spectrum.stem}".lstrip("/")
+                found[unit, job.stage] = Failure(unit, spectrum.participant, spectrum.session, job.stage, reason, log)
         if job.stage in ("group", "report") or job.rule == "dataset":
             participant = job.wildcards.get("participant", "")
             found[job.rule, job.name] = Failure(f"{job.rule} {job.name}", participant, None, job.stage, reason, log)
@@ -33,9 +32,10 @@ def _depends(s: PlannedSpectrum, job: Job) -> bool:
         anatomy = f"{DERIVATIVES}/{w['place']}/{w['name'].removesuffix('_T1w')}"
         return image in (s.svs, s.water) or anatomy == s.anatomy
     if job.rule == "segment":
-        return f"{DERIVATIVES}/{w['place']}/anat/{w['name']}" == s.anatomy
+        place = w["place"].removeprefix(f"variants/{job.variant}/")
+        return f"{DERIVATIVES}/{place}/anat/{w['name']}" == s.anatomy
     if job.rule == "basis":
         return s.basis == f"{DERIVATIVES}/basis/{w['key']}"
     if job.rule == "preprocess" and s.macromolecules:
-        return job.name in (s.stem, Path(s.macromolecules).name.removesuffix("_desc-preproc_svs.nii.gz"))
-    return job.name == s.stem
+        return job.unit in (s.stem, Path(s.macromolecules).name.removesuffix("_desc-preproc_svs.nii.gz"))
+    return job.unit == s.stem

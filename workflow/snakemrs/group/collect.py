@@ -15,9 +15,13 @@ from snakemrs.group.clinical import ClinicalProblem, check_visits, clinical_rows
 from snakemrs.group.formula import natural_key
 from snakemrs.group.instruments import load_instruments
 from snakemrs.io.tables import Row, parse_number, read_table
+from snakemrs.study.plan import DERIVATIVES
 from snakemrs.study.settings.group import GroupSettings
+from snakemrs.study.variants import in_variant, made_again
 
 WORSE = {"fail": 2, "warn": 1}
+#: Whose files they are, by their last words; all others are of the stage spectra.
+STAGE_OF_FILE = {"_concentrations.tsv": "quantify", "_amplitudes.tsv": "fit", "_fit.json": "fit", "tissue.tsv": "voxel"}
 
 
 @dataclass
@@ -57,10 +61,14 @@ class Collector:
     plan : mapping
         The content of plan.json: ``spectra`` and ``failed``.
     settings : GroupSettings
+    variant : str, optional
+        Name of a variant (``group.sensitivity.variants``), whose files are read where it made them again.
     """
 
-    def __init__(self, study: Path, plan: Mapping[str, Any], settings: GroupSettings) -> None:
-        self.study, self.plan, self.settings = study, plan, settings
+    def __init__(
+        self, study: Path, plan: Mapping[str, Any], settings: GroupSettings, variant: str | None = None
+    ) -> None:
+        self.study, self.plan, self.settings, self.variant = study, plan, settings, variant
         self.spectra: list[dict[str, Any]] = list(plan["spectra"])
         self.joined = Joined()
         self.failures = _failures(plan.get("failed"))
@@ -68,6 +76,18 @@ class Collector:
 
     def collect(self) -> Joined:
         """Read and join everything."""
+        participants, design = self._spectra()
+        self._clinic(participants, design)
+        self._flow(participants, design)
+        return self.joined
+
+    def collect_spectra(self) -> Joined:
+        """Read and join what comes from the spectra."""
+        self._spectra()
+        return self.joined
+
+    def _spectra(self) -> tuple[list[Row], dict[tuple[str, str], dict[str, Any]]]:
+        """Join design, quality and concentrations; give participants.tsv and the design."""
         participants = self._table("participants.tsv")
         sessions = self._table("sessions.tsv")
         scanned = [(s["participant"], s["session"]) for s in self.spectra]
@@ -90,9 +110,7 @@ class Collector:
             self._concentrations(spectrum, design.get(key, {}), spectrum["stem"] in chosen, verdicts[spectrum["stem"]])
         self._prefer_frames()
         self._say_analysed(chosen)
-        self._clinic(participants, design)
-        self._flow(participants, design)
-        return self.joined
+        return participants, design
 
     # ---- reading
     def _table(self, name: str) -> list[Row]:
@@ -114,7 +132,12 @@ class Collector:
 
     def _file(self, spectrum: Mapping[str, Any], ending: str) -> Path:
         place = self._place(spectrum)
-        return place.with_name(f"{place.name}_{ending}")
+        path = f"{place.as_posix()}_{ending}"
+        if self.variant is not None:
+            stage = next((s for e, s in STAGE_OF_FILE.items() if ending.endswith(e)), "spectra")
+            if made_again(stage, self.settings.sensitivity.variants[self.variant]):
+                path = in_variant(path, DERIVATIVES, self.variant)
+        return Path(path)
 
     def _unit(self, spectrum: Mapping[str, Any]) -> dict[str, Any]:
         """Which stages of a spectrum are done."""

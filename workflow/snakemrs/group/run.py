@@ -91,7 +91,7 @@ def run_group(plan_path: Path, output: Path, settings: GroupSettings) -> list[st
         write_anova(statistics / "primary_anova.tsv", primary.model)
         draw_figures(statistics / "figures", primary.model)
         lines += ["", describe(primary.model, anova=True)]
-    curve = specification_curve(joined, settings, results, primary, study)
+    curve = specification_curve(joined, settings, results, primary, study, plan)
     write_curve(output / "sensitivity", curve)
     incomplete = [row for row in joined.completeness if row["status"] in ("failed", "missing")]
     lines += [""] + [

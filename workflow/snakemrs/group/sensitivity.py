@@ -1,14 +1,15 @@
 """The primary effect under every defensible choice: the specification curve.
 
 Simonsohn, Simmons & Nelson 2020 (Nat Hum Behav 4:1208). Each choice differs from the primary analysis in one thing.
-Choices at the level of tables are refitted here; those that change spectra (another segmentation, other constants,
-another stiffness of the baseline) come as further tables of frames (``group.sensitivity.tables``), which the workflow
-makes by running only the steps that differ.
+Choices at the level of tables are refitted here. Those by which sessions are made again (another segmentation, other
+constants, another stiffness of the baseline: ``group.sensitivity.variants``) are read from where the workflow made
+them, running only the steps that differ; further ones come as tables of frames (``group.sensitivity.tables``).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.group.analyses import analysed_frames, session_values
-from snakemrs.group.collect import Joined
+from snakemrs.group.collect import Collector, Joined
 from snakemrs.group.crossover import period_differences, sign_flip, two_by_two
 from snakemrs.group.models import Effect, adapt, fit_effect, options, transform
 from snakemrs.group.results import Results
@@ -124,9 +125,17 @@ class Curve:
 
 
 def specification_curve(
-    joined: Joined, settings: GroupSettings, results: Results, primary: Effect | None, study: Path
+    joined: Joined,
+    settings: GroupSettings,
+    results: Results,
+    primary: Effect | None,
+    study: Path,
+    plan: Mapping[str, Any] | None = None,
 ) -> Curve | None:
-    """Refit the primary analysis under every choice; None where there is no primary effect."""
+    """Refit the primary analysis under every choice; None where there is no primary effect.
+
+    The variants are those that `plan` makes; without one there are none.
+    """
     from snakemrs.group.run import frame_table
 
     if primary is None or primary.estimate is None:
@@ -141,6 +150,9 @@ def specification_curve(
     _quality(curve, every)
     _frames(curve, frames)
     _participants(curve, frames, results)
+    if plan is not None:
+        for name in settings.sensitivity.variants:
+            _variant(curve, frames, name, Collector(study, plan, settings, name).collect_spectra())
     for name, place in settings.sensitivity.tables.items():
         from snakemrs.group.output import numeric, read_frame
 
@@ -154,16 +166,70 @@ def specification_curve(
     return curve
 
 
-def _references(curve: Curve, frames: pd.DataFrame) -> None:
-    """The same metabolite by another reference."""
+def _other_references(curve: Curve, frames: pd.DataFrame) -> dict[str, str]:
+    """The primary metabolite by other references, where there are values: the outcome by the reference."""
     match = re.search(r"\(?(\w+)_(tnaa|tcr|molar|molal|amplitude)\)?$", curve.outcome)
     if match is None:
-        return
+        return {}
     metabolite, own = match.groups()
-    for scale in curve.settings.sensitivity.ratios:
-        outcome = curve.outcome.replace(f"{metabolite}_{own}", f"{metabolite}_{scale}")
-        if scale != own and transform(frames, outcome).notna().any():
-            curve.fit("reference", scale, frames, outcome=outcome)
+    others = {
+        scale: curve.outcome.replace(f"{metabolite}_{own}", f"{metabolite}_{scale}")
+        for scale in curve.settings.sensitivity.ratios
+        if scale != own
+    }
+    return {scale: outcome for scale, outcome in others.items() if transform(frames, outcome).notna().any()}
+
+
+def _references(curve: Curve, frames: pd.DataFrame) -> None:
+    """The same metabolite by another reference."""
+    for scale, outcome in _other_references(curve, frames).items():
+        curve.fit("reference", scale, frames, outcome=outcome)
+
+
+WHAT_STAGES_VARY = {
+    "anatomy": "segmentation",
+    "spectra": "preprocessing",
+    "voxel": "voxel",
+    "fit": "fit",
+    "quantify": "constants",
+}
+
+
+def _variant(curve: Curve, primary: pd.DataFrame, name: str, made: Joined) -> None:
+    """Sessions made again under other settings.
+
+    A ratio of amplitudes knows nothing of tissue and constants: a choice that leaves the primary outcome as it is, is
+    shown for the first other reference that it changes.
+    """
+    from snakemrs.group.run import frame_table
+
+    changes = curve.settings.sensitivity.variants[name]
+    group = " and ".join(WHAT_STAGES_VARY[stage] for stage in changes)
+    frames = analysed_frames(frame_table(made.frames), curve.settings)
+    if frames.empty:
+        curve.left_out.append(f"{group}, {name}: no session has concentrations under this choice")
+        return
+    for outcome in (curve.outcome, *_other_references(curve, frames).values()):
+        if not _same_values(primary, frames, outcome):
+            break
+    else:
+        curve.left_out.append(f"{group}, {name}: all values are those of the primary analysis")
+        return
+    notes = [] if outcome == curve.outcome else ["the primary outcome does not depend on it"]
+    keys = ["participant", "session"]
+    lost = set(primary[keys].itertuples(index=False)) - set(frames[keys].itertuples(index=False))
+    notes += [f"without sub-{participant} ses-{session}" for participant, session in sorted(lost)]
+    curve.fit(group, name, frames, outcome=outcome, note="; ".join(notes) or None)
+
+
+def _same_values(one: pd.DataFrame, other: pd.DataFrame, outcome: str) -> bool:
+    """Whether two tables have the same sessions, frames and values of an outcome."""
+    keys = ["participant", "session", "frame"]
+    first, second = (
+        table[keys].assign(value=transform(table, outcome)).dropna(subset=["value"]).sort_values(keys)
+        for table in (one, other)
+    )
+    return len(first) == len(second) and bool((first.to_numpy() == second.to_numpy()).all())
 
 
 def _models(curve: Curve, frames: pd.DataFrame) -> None:

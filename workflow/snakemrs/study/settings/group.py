@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -59,6 +59,10 @@ class ClinicalSettings(Settings):
     """Remission at this total or below, instead of the instrument's own cut-off."""
 
 
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=40)]
+VariantStage = Literal["anatomy", "spectra", "voxel", "fit", "quantify"]
+
+
 class SensitivitySettings(Settings):
     """Choices under which the primary analysis is repeated (section ``group.sensitivity``)."""
 
@@ -73,8 +77,14 @@ class SensitivitySettings(Settings):
     autoregression: bool = True
     """Repeat the analysis with first-order autoregressive frames."""
     tables: dict[str, str] = Field(default_factory=dict)
-    """Further tables of frames (TSV, as group/frames.tsv) by the name of the choice that made them: another
-    segmentation, other constants, another stiffness of the baseline, line widths matched."""
+    """Further tables of frames (TSV, as group/frames.tsv), from other programs say, by the name of the choice that made
+    them."""
+    variants: dict[VariantName, Annotated[dict[VariantStage, dict[str, Any]], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """Choices under which sessions are made again, by name: the settings of the stages anatomy, spectra, voxel, fit,
+    quantify that differ from the study's, such as ``{matched-width: {fit: {match_frames: true}}}``. Only the steps that
+    they concern run again. None by default: each takes the time of these steps in all sessions."""
 
 
 class GroupSettings(Settings):
