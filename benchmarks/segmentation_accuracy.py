@@ -4,17 +4,20 @@ Half the heads are whole (skull, scalp, neck), half skull-stripped; 1 mm and 0.8
 20°. In each, voxels of 25 mm at random places of the brain, turned at random, at most 10 % outside. Claim: mean
 absolute error at most 0.02 for each tissue, worst at most 0.05.
 
-Run: python benchmarks/segmentation_accuracy.py --heads 20
+A head takes a minute or two. With --rows FILE each head that is done is kept there, and a later call goes on from it.
+Run: python benchmarks/segmentation_accuracy.py --heads 20 --rows heads.jsonl
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,54 +42,81 @@ def boxes_in(truth: dict[str, np.ndarray], affine: np.ndarray, count: int, seed:
     return boxes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--heads", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1, help="Seed of the first head.")
-    parser.add_argument("--boxes", type=int, default=5)
-    parser.add_argument("--backend", default="atropos", choices=["atropos", "hmrf"])
-    arguments = parser.parse_args()
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+def measure(seed: int, count: int, backend: str) -> dict[str, Any]:
+    """Segment a virtual head and compare the fractions in `count` voxels with its truth."""
     from segmentation_heads import draw
     from snakemrs.anatomy import backends
     from snakemrs.anatomy.checks import looks_extracted
     from snakemrs.study.settings.anatomy import AnatomySettings
     from snakemrs.voxel.geometry import box_overlap, box_volume, tissue_fractions
 
-    settings = AnatomySettings(backend=arguments.backend)
-    errors: list[list[float]] = []
+    whole, tilt = bool(seed % 2), 20.0 if seed % 4 < 2 else 0.0
+    spacing = (1.0, 1.0, 1.0) if seed % 3 else (0.8, 0.8, 1.0)
+    head = draw(seed, spacing, tilt, whole)
+    start = time.process_time()
+    extracted = looks_extracted(head.t1w)
+    with tempfile.TemporaryDirectory() as folder:
+        result = backends.segment(head.t1w, extracted, AnatomySettings(backend=backend), Path(folder))
+    cost = time.process_time() - start
+    affine, errors = head.t1w.affine, []
+    brain = sum(head.truth.values()) > 0.5
+    for box in boxes_in(head.truth, affine, count, seed):
+        share = box_overlap(box, affine, brain.shape)
+        volumes = box_volume(affine), box_volume(box)
+        found = tissue_fractions(share, {t.lower(): d for t, d in result.maps.items()}, *volumes)
+        truth = tissue_fractions(share, head.truth, *volumes)
+        errors.append([found[t] - truth[t] for t in ("gm", "wm", "csf")])
+    return {
+        "seed": seed,
+        "backend": backend,
+        "kind": "stripped" if extracted else "whole",
+        "voxel": " × ".join(f"{s:g}" for s in spacing),
+        "tilt": tilt,
+        "dice": float(2 * (brain & result.mask).sum() / (brain.sum() + result.mask.sum())),
+        "errors": errors,
+        "processor_s": cost,
+        "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--heads", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="Seed of the first head.")
+    parser.add_argument("--boxes", type=int, default=5)
+    parser.add_argument("--backend", default="atropos", choices=["atropos", "hmrf"])
+    parser.add_argument("--rows", type=Path, help="File in which heads that are done are kept.")
+    arguments = parser.parse_args()
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    kept: dict[tuple[int, str], dict[str, Any]] = {}
+    if arguments.rows and arguments.rows.exists():
+        for line in arguments.rows.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            kept[row["seed"], row["backend"]] = row
     print("| head | kind | voxel (mm) | tilt | brain mask Dice | worst error GM | WM | CSF | processor (s) |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    rows = []
     for seed in range(arguments.first, arguments.first + arguments.heads):
-        whole, tilt = bool(seed % 2), 20.0 if seed % 4 < 2 else 0.0
-        spacing = (1.0, 1.0, 1.0) if seed % 3 else (0.8, 0.8, 1.0)
-        head = draw(seed, spacing, tilt, whole)
-        start = time.process_time()
-        extracted = looks_extracted(head.t1w)
-        with tempfile.TemporaryDirectory() as folder:
-            result = backends.segment(head.t1w, extracted, settings, Path(folder))
-        cost = time.process_time() - start
-        affine, here = head.t1w.affine, []
-        brain = sum(head.truth.values()) > 0.5
-        for box in boxes_in(head.truth, affine, arguments.boxes, seed):
-            share = box_overlap(box, affine, brain.shape)
-            volumes = box_volume(affine), box_volume(box)
-            found = tissue_fractions(share, {t.lower(): d for t, d in result.maps.items()}, *volumes)
-            truth = tissue_fractions(share, head.truth, *volumes)
-            here.append([found[t] - truth[t] for t in ("gm", "wm", "csf")])
-        errors += here
-        worst = " | ".join(f"{v:.3f}" for v in np.abs(here).max(axis=0))
-        overlap = 2 * (brain & result.mask).sum() / (brain.sum() + result.mask.sum())
-        kind = "whole" if not extracted else "stripped"
-        size = " × ".join(f"{s:g}" for s in spacing)
-        print(f"| {seed} | {kind} | {size} | {tilt:.0f}° | {overlap:.3f} | {worst} | {cost:.0f} |", flush=True)
-    table = np.array(errors)
-    print(f"\n{len(table)} voxels of 25 mm in {arguments.heads} heads, backend {arguments.backend}\n")
+        row = kept.get((seed, arguments.backend))
+        if row is None:
+            row = measure(seed, arguments.boxes, arguments.backend)
+            if arguments.rows:
+                with arguments.rows.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(row) + "\n")
+        rows.append(row)
+        worst = " | ".join(f"{v:.3f}" for v in np.abs(row["errors"]).max(axis=0))
+        print(
+            f"| {seed} | {row['kind']} | {row['voxel']} | {row['tilt']:.0f}° | {row['dice']:.3f} | {worst} "
+            f"| {row['processor_s']:.0f} |",
+            flush=True,
+        )
+    table = np.concatenate([row["errors"] for row in rows])
+    print(f"\n{len(table)} voxels of 25 mm in {len(rows)} heads, backend {arguments.backend}\n")
     print("| tissue | mean error | mean absolute error | worst |")
     print("|---|---|---|---|")
     for name, column in zip(("GM", "WM", "CSF"), table.T, strict=True):
         print(f"| {name} | {column.mean():+.4f} | {np.abs(column).mean():.4f} | {np.abs(column).max():.3f} |")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    memory = max(row["memory_gib"] for row in rows)
     print(f"\nlargest memory {memory:.1f} GiB (the drawing of the heads included)")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from snakemrs.anatomy.precomputed import existing_maps
 from snakemrs.errors import DataError
 from snakemrs.study.plan import build_plan, load_plan
 
@@ -91,3 +92,54 @@ def test_a_renamed_study_has_the_same_plan(study: Path, tmp_path_factory: pytest
     moved = tmp_path_factory.mktemp("moved") / "study"
     shutil.move(study, moved)
     assert build_plan(moved, lambda path: HEADER) == before
+
+
+def with_two_sessions(study: Path, settings: str) -> Path:
+    """The study with a T1w in a second session, and settings of the stage anatomy."""
+    (study / "raw" / "t2").write_text("t2")
+    with (study / "scans.tsv").open("a") as stream:
+        stream.write("t2\t01\t02\tT1w\tn/a\tn/a\tn/a\tn/a\n")
+    with (study / "study.yaml").open("a") as stream:
+        stream.write(f"anatomy: {settings}\n")
+    return study
+
+
+def test_each_session_is_segmented_unless_the_study_says_otherwise(study: Path) -> None:
+    each = build_plan(with_two_sessions(study, "{}"), lambda path: HEADER).anatomies
+    assert [a.source for a in each] == [None, None]
+
+
+def test_one_segmentation_may_serve_all_sessions(study: Path) -> None:
+    first, second = build_plan(with_two_sessions(study, "{between_sessions: first}"), lambda path: HEADER).anatomies
+    assert first.source is None
+    assert second.source == first.prefix
+
+
+def test_existing_maps_are_known_by_their_content(study: Path) -> None:
+    """Each session has its folder; a map that changes changes that session's hash only, a touched one nothing."""
+    with_two_sessions(study, '{backend: precomputed, precomputed: "maps/sub-{participant}/ses-{session}"}')
+    for session in ("01", "02"):
+        folder = study / "maps" / "sub-01" / f"ses-{session}"
+        folder.mkdir(parents=True)
+        for tissue in ("GM", "WM", "CSF"):
+            (folder / f"sub-01_label-{tissue}_probseg.nii.gz").write_text(tissue + session)
+
+    def hashes() -> list[str]:
+        return [a.existing_sha256 for a in build_plan(study, lambda path: HEADER, find_maps=existing_maps).anatomies]
+
+    before = hashes()
+    changed = study / "maps" / "sub-01" / "ses-02" / "sub-01_label-WM_probseg.nii.gz"
+    os.utime(changed, (1, 1))
+    (changed.parent / "notes.txt").write_text("not a map")
+    assert hashes() == before
+    changed.write_text("another white matter")
+    after = hashes()
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_absent_existing_maps_are_a_problem_of_their_participant(study: Path) -> None:
+    with_two_sessions(study, '{backend: precomputed, precomputed: "maps/{session}"}')
+    plan = build_plan(study, lambda path: HEADER, find_maps=existing_maps)
+    assert {(p.file, p.participant) for p in plan.problems} == {("maps/01", "01"), ("maps/02", "01")}
+    assert "absent" in plan.problems[0].message

@@ -63,6 +63,12 @@ def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
     )
 
 
+def existing_maps(folder: Path) -> list[Path]:
+    """Give the files of a folder of derivatives that would be read, sorted by tissue."""
+    files, _ = find_derivatives(folder)
+    return [files[key] for key in sorted(files)]
+
+
 def labels_to_maps(labels: np.ndarray) -> dict[str, np.ndarray]:
     """Turn FreeSurfer labels into maps of 0 and 1."""
     table = constants("tissue")["freesurfer"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from snakemrs.anatomy.precomputed import existing_maps
 from snakemrs.cli.checks import check_study
 from snakemrs.cli.headers import read_header
 from snakemrs.errors import RequestError
@@ -49,7 +50,7 @@ def make_plan(study: Path) -> Plan:
             click.echo(f"\rlooking at raw files: {done} of {total}", nl=done == total, err=True)
 
     keep_schema(study)
-    plan = build_plan(study, read_header, progress)
+    plan = build_plan(study, read_header, progress, existing_maps)
     plan.problems += check_study(study, plan)
     return plan
 

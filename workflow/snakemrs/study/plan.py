@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,19 @@ class PlannedScan:
 
 @dataclass(frozen=True)
 class PlannedAnatomy:
-    """A T1w image to segment. All paths are relative to the study."""
+    """A T1w image to segment. All paths are relative to the study.
+
+    `source` is the prefix of the participant's other session whose maps are brought over; `existing` the folder of
+    maps that exist already, `existing_sha256` the hash of those maps.
+    """
 
     participant: str
     session: str
     t1w: str
     prefix: str
+    source: str | None = None
+    existing: str | None = None
+    existing_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,6 +226,7 @@ def build_plan(
     study: Path,
     read_header: Callable[[Path], dict[str, Any]],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    find_maps: Callable[[Path], list[Path]] = lambda folder: [folder],
 ) -> Plan:
     """Resolve a study: validate its files, hash its raw data, name every output.
 
@@ -231,6 +239,9 @@ def build_plan(
         points transients`` where known. May raise `SnakeMRSError`: the scan becomes a problem of its participant.
     progress : callable
         Told (files looked at, files in all).
+    find_maps : callable
+        Gives the files that the segmentation backend ``precomputed`` would read of a folder
+        (`snakemrs.anatomy.precomputed`). May raise `SnakeMRSError`: a problem of that participant.
 
     Raises
     ------
@@ -273,9 +284,23 @@ def build_plan(
             )
         )
         progress(n + 1, len(scans))
+    anatomies: list[PlannedAnatomy] = []
+    for scan in scans:
+        if scan.suffix != "T1w":
+            continue
+        anatomy = _plan_anatomy(scan, anatomies, config)
+        if anatomy.existing is not None:
+            digest = "missing"
+            try:
+                files = find_maps(study / anatomy.existing)
+                digest = _join([cache.look(file, lambda path: {})[0] for file in files])
+            except (SnakeMRSError, OSError) as error:
+                text = error.message if isinstance(error, SnakeMRSError) else str(error)
+                problems.append(Problem("error", text, anatomy.existing, None, scan.participant))
+            anatomy = replace(anatomy, existing_sha256=digest)
+        anatomies.append(anatomy)
     cache.save()
     headers = {(row.bids): row.header for row in planned}
-    anatomies = [_plan_anatomy(scan) for scan in scans if scan.suffix == "T1w"]
     bases: dict[str, dict[str, Any]] = {}
     tables = _tables(study)
     over_time = "events.tsv" in tables and config.functional.enabled == "auto"
@@ -317,9 +342,19 @@ def _tables(study: Path) -> dict[str, str]:
     return {path.relative_to(study).as_posix(): hash_file(path) for path in paths if path.exists()}
 
 
-def _plan_anatomy(scan: Scan) -> PlannedAnatomy:
+def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], config: StudyConfig) -> PlannedAnatomy:
+    """Name a T1w's results, where its maps come from where it is not segmented, and the maps that exist already."""
+    settings = config.anatomy
     place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}/anat/{scan.stem}"
-    return PlannedAnatomy(scan.participant, scan.session, f"bids/{bids.raw_path(scan.entities, 'T1w')}", place)
+    first = next((a for a in earlier if a.participant == scan.participant), None)
+    source = existing = None
+    if settings.between_sessions == "first" and first is not None and first.session != scan.session:
+        source = first.prefix
+    elif settings.precomputed is not None and "precomputed" in (settings.backend, settings.second_backend):
+        existing = settings.precomputed.replace("{participant}", scan.participant).replace("{session}", scan.session)
+    return PlannedAnatomy(
+        scan.participant, scan.session, f"bids/{bids.raw_path(scan.entities, 'T1w')}", place, source, existing
+    )
 
 
 def _anatomy_of(scan: Scan, anatomies: list[PlannedAnatomy]) -> PlannedAnatomy | None:

@@ -19,8 +19,12 @@ class AnatomySettings(Settings):
     FreeSurfer 7.3 or later on the machine; ``precomputed`` takes the maps of fMRIPrep, FreeSurfer, CAT12 or SPM."""
     second_backend: Backend | None = None
     """A second segmentation, whose difference in the voxel is taken as the uncertainty of the fractions."""
+    between_sessions: Literal["each", "first"] = "each"
+    """``each``: segment the T1w of each session. ``first``: segment a participant's first T1w and bring its maps to the
+    T1w of the other sessions by rigid registration, so that sessions do not differ by their segmentation."""
     precomputed: str | None = None
-    """Folder of the derivatives for ``precomputed``, or a path with ``{participant}`` and ``{session}`` in it."""
+    """Folder of the derivatives for ``precomputed``, or a path with ``{participant}`` and ``{session}`` in it; relative
+    to the study."""
     brain_extracted: bool | None = None
     """Whether the T1w is skull-stripped already; found out from the image where it is not said."""
     bias_correction: bool = True
