@@ -171,8 +171,7 @@ def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), arch
         (place / "tmp").mkdir()
         arguments = ["--build-arg", "BASE=from.sif", *extra]
         command: list[str | Path] = ["apptainer", "build", *compression(), *arguments, "new.sif", f"{family}.def"]
-        # All that is written on the way lies there too: an ordinary user may have no /tmp to write to.
-        settings = [f"{name}={place / 'tmp'}" for name in ("TMPDIR", "APPTAINER_TMPDIR", "APPTAINER_CACHEDIR")]
+        settings = [f"APPTAINER_TMPDIR={place / 'tmp'}", f"APPTAINER_CACHEDIR={place / 'tmp'}"]
         if user is not None:
             entry = pwd.getpwnam(user)
             place.chmod(0o755)

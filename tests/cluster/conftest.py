@@ -34,8 +34,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip("no slurmctld, and no apt-get to install it")
     folder = tmp_path_factory.mktemp("slurm")
     # Munge refuses a socket below folders that others cannot enter.
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o055 != 0o055:
+            parent.chmod(parent.stat().st_mode | 0o055)
     started = subprocess.run(["bash", SETUP, "up", folder], capture_output=True, text=True, check=False)
     if started.returncode == 4:
         pytest.skip(started.stderr.strip())

@@ -23,8 +23,7 @@ def as_anybody(*command: str | Path) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
     if os.geteuid() == 0:
         user = pwd.getpwnam("snakemrs-build")  # made by the build
-        own = [f"HOME={user.pw_dir}", f"TMPDIR={user.pw_dir}"]  # not every machine lets everybody write to /tmp
-        words = ["runuser", "-u", user.pw_name, "--", "env", *own, *words]
+        words = ["runuser", "-u", user.pw_name, "--", *words]
     return subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
 
 
