@@ -23,9 +23,11 @@ rule report_participant:
         " --output {output:q} > {log:q} 2>&1"
 
 
+# The pages are inputs for their order only: this step shows on each where its quality stands among all.
 rule report_group:
     input:
         rules.group.output,
+        pages=targets.pages_made(),
     output:
         f"{DERIVATIVES}/index.html",
     log:
@@ -41,7 +43,7 @@ rule report_group:
         settings=targets.settings("report"),
         version=targets.version("report"),
     shell:
-        "snakemrs report group --plan {params.plan:q} --output {output:q} > {log:q} 2>&1"
+        "snakemrs report group --plan {params.plan:q} --with-pages --output {output:q} > {log:q} 2>&1"
 
 
 rule report_methods:

@@ -15,8 +15,10 @@ from click.testing import CliRunner
 from report.virtual_study import make_study, write
 from snakemrs.errors import RequestError
 from snakemrs.report.command import report
+from snakemrs.report.distribution import with_distribution
 from snakemrs.report.from_plan import group_inputs, open_plan, participant_inputs
 from snakemrs.report.group import group_page
+from snakemrs.report.inputs import Reader
 from snakemrs.report.page import script_hash
 from snakemrs.report.participant import participant_page
 from snakemrs.study.settings.report import ReportSettings
@@ -45,9 +47,9 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-def page_of(plan: Path, participant: str = "01", **more: Path) -> str:
+def page_of(plan: Path, participant: str = "01") -> str:
     study, loaded = open_plan(plan)
-    return participant_page(participant_inputs(study, loaded, participant, **more), SETTINGS)
+    return participant_page(participant_inputs(study, loaded, participant), SETTINGS)
 
 
 def group_of(plan: Path) -> str:
@@ -58,7 +60,16 @@ def group_of(plan: Path) -> str:
 @pytest.fixture(scope="module")
 def page(plan: Path) -> str:
     """Page of the first participant, placed among the others."""
-    return page_of(plan, study_quality=plan.parents[1] / "derivatives/snakemrs/group/quality.tsv")
+    return among_all(page_of(plan), plan)
+
+
+def among_all(page: str, plan: Path) -> str:
+    """The page, after the step that makes the page of the group."""
+    study, loaded = open_plan(plan)
+    table = Reader().table(study / "derivatives" / "snakemrs" / "group" / "quality.tsv")
+    assert table is not None
+    entities = {spectrum.stem: spectrum.entities for spectrum in participant_inputs(study, loaded, "01").spectra}
+    return with_distribution(page, table, "01", entities)
 
 
 @pytest.fixture(scope="module")
@@ -273,3 +284,26 @@ def test_p_values_stand_in_their_own_column_whatever_columns_are_empty(tmp_path:
     assert dict(zip(heads, values, strict=True))["p"] == "&lt; 0.001"
     assert "se" not in heads
     assert "10.5 % (5.10 to 16.2), p &lt; 0.001" in html
+
+
+def test_until_the_group_is_known_a_page_links_to_it_and_then_shows_the_distribution_anew(plan: Path) -> None:
+    alone = page_of(plan)
+    assert 'href="index.html#sub-01"' in alone
+    assert "s1-distribution" not in alone
+    once = among_all(alone, plan)
+    assert once.count('id="s1-distribution"') == once.count('id="s2-distribution"') == 1
+    assert among_all(once, plan) == once, "the figure takes its own place"
+    assert re.sub(r"<!--distribution.*?<!--/distribution-->", "", once, flags=re.DOTALL) == re.sub(
+        r"<!--distribution.*?<!--/distribution-->", "", alone, flags=re.DOTALL
+    )
+
+
+def test_the_step_of_the_group_marks_the_pages_that_are_there(plan: Path, tmp_path: Path) -> None:
+    page, words = tmp_path / "sub-02.html", ["--plan", str(plan)]
+    CliRunner().invoke(report, ["participant", *words, "--participant", "02", "--output", str(page)])
+    CliRunner().invoke(
+        report, ["group", *words, "--with-pages", "--output", str(tmp_path / "index.html")], catch_exceptions=False
+    )
+    assert 'id="s1-distribution"' in page.read_text()
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["index.html", "sub-02.html"]
+    assert page.stat().st_mtime_ns <= (tmp_path / "index.html").stat().st_mtime_ns, "or it would be made again"

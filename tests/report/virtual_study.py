@@ -191,7 +191,7 @@ def make_study(study: Path, participants: int = 3, transients: int = 16, name: s
             anatomies.append(PlannedAnatomy(person, session, f"bids/sub-{person}_T1w.nii.gz", prefix))
             spectra.append(
                 PlannedSpectrum(person, session, None, "press", "acc", None, stem, f"{place}/mrs", svs, None,
-                                prefix, mask, None, None, True, True)
+                                prefix, mask, None, None, frames=True, dynamic=True, fitted=True)
             )  # fmt: skip
             here = {"participant": person, "session": session, "acq": "press", "voi": "acc"}
             mrs = study / place / "mrs"

@@ -35,15 +35,8 @@ def report() -> None:
 @_PLAN
 @click.option("--participant", required=True, help="Label, with or without sub-.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Page to write (.html).")
-@click.option(
-    "--study-quality",
-    type=click.Path(path_type=Path),
-    help="group/quality.tsv, to show this participant among the others. Makes the page depend on all participants.",
-)
 @_SETTINGS
-def participant(
-    plan_path: Path, participant: str, output: Path, study_quality: Path | None, settings: str | None
-) -> None:
+def participant(plan_path: Path, participant: str, output: Path, settings: str | None) -> None:
     """Make the page of one participant.
 
     \b
@@ -56,7 +49,7 @@ def participant(
 
     study, plan = open_plan(plan_path)
     command = f"snakemrs report participant --participant {participant}"
-    inputs = participant_inputs(study, plan, participant, study_quality, command)
+    inputs = participant_inputs(study, plan, participant, command)
     given = load_settings(ReportSettings, settings) if settings else None
     write_text(output, participant_page(inputs, report_settings(plan, given)))
     click.echo(output)
@@ -65,8 +58,13 @@ def participant(
 @report.command()
 @_PLAN
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Page to write (.html).")
+@click.option(
+    "--with-pages",
+    is_flag=True,
+    help="Also show, on the participants' pages beside OUTPUT, where each spectrum's quality stands among the study's.",
+)
 @_SETTINGS
-def group(plan_path: Path, output: Path, settings: str | None) -> None:
+def group(plan_path: Path, output: Path, with_pages: bool, settings: str | None) -> None:
     """Make the page of the group.
 
     \b
@@ -74,12 +72,16 @@ def group(plan_path: Path, output: Path, settings: str | None) -> None:
         snakemrs report group --plan STUDY/work/plan.json --output index.html
     """
     from snakemrs.io.atomic import write_text
-    from snakemrs.report.from_plan import group_inputs, open_plan, report_settings
+    from snakemrs.report.distribution import refresh_pages
+    from snakemrs.report.from_plan import group_inputs, open_plan, participant_inputs, report_settings
     from snakemrs.report.group import group_page
 
     study, plan = open_plan(plan_path)
     inputs = group_inputs(study, plan, output, "snakemrs report group")
     given = load_settings(ReportSettings, settings) if settings else None
+    if with_pages:  # first: the page of the group must be newer than those that it was made after
+        people = [participant_inputs(study, plan, label) for label in plan.participants]
+        refresh_pages(output.parent, inputs.folder / "quality.tsv", people)
     write_text(output, group_page(inputs, report_settings(plan, given)))
     click.echo(output)
 

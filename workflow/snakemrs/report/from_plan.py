@@ -72,9 +72,7 @@ def spectrum_inputs(study: Path, spectrum: PlannedSpectrum) -> SpectrumInputs:
     )
 
 
-def participant_inputs(
-    study: Path, plan: Plan, participant: str, study_quality: Path | None = None, command: str = ""
-) -> ParticipantInputs:
+def participant_inputs(study: Path, plan: Plan, participant: str, command: str = "") -> ParticipantInputs:
     """Give all that the page of a participant is made from.
 
     Raises
@@ -105,7 +103,6 @@ def participant_inputs(
         changed=changed(plan),
         raw=tuple(RawFile(s.path, s.sha256, s.suffix) for s in plan.scans if s.participant == label),
         study=plan.name,
-        study_quality=study_quality,
         versions=versions(),
         command=command,
         images=images_of(study),

@@ -170,8 +170,6 @@ class ParticipantInputs:
         What the scanner wrote.
     study : str
         Title of the study.
-    study_quality : Path or None
-        ``group/quality.tsv``, to place this participant among the others.
     versions : dict
         Program and version.
     command : str
@@ -186,7 +184,6 @@ class ParticipantInputs:
     changed: tuple[Changed, ...] = ()
     raw: tuple[RawFile, ...] = ()
     study: str = ""
-    study_quality: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     images: Mapping[str, str] = field(default_factory=dict)

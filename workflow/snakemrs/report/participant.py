@@ -12,6 +12,7 @@ from markupsafe import Markup
 from snakemrs.errors import SnakeMRSError
 from snakemrs.report import lights as judged
 from snakemrs.report import words
+from snakemrs.report.distribution import placeholder
 from snakemrs.report.figures import effects, transients, values
 from snakemrs.report.figures import spectrum as spectrum_figures
 from snakemrs.report.grids import concentrations_grid, plain_grid, quality_grid, tissue_grid
@@ -190,14 +191,7 @@ def _section(
     covariance = read(spectrum.path("desc-static_covariance.tsv"))
     if covariance is not None:
         add("correlation", "Correlation", lambda: values.correlation_figure(covariance, f"{name}-correlation"))
-    study = read(inputs.study_quality)
-    if study is not None:
-        add(
-            "distribution",
-            "Quality against the study",
-            lambda: values.distribution_figure(study, inputs.participant, f"{name}-distribution", spectrum.entities),
-            "fewer than three spectra to compare with",
-        )
+    section.figures["distribution"] = placeholder(name, spectrum.stem, inputs.participant)
     if quality is not None:
         section.grids["quality"] = quality_grid(quality)
     if tissue is not None and tissue.rows:

@@ -304,6 +304,11 @@ class Targets:
         """The pages of all participants."""
         return [f"{DERIVATIVES}/sub-{label}.html" for label in self.plan.participants]
 
+    def pages_made(self) -> list[str]:
+        """The pages of all participants, without those whose page itself failed in this run."""
+        failed = {failure.participant for failure in self.plan.failed if failure.stage == "report"}
+        return [f"{DERIVATIVES}/sub-{label}.html" for label in self.plan.participants if label not in failed]
+
     def failures(self, participant: str | None = None) -> str:
         """The failures of this run as JSON text: a page that names them is made again when they change."""
         rows = [[f.unit, f.stage, f.reason] for f in self.plan.failed if participant in (None, f.participant)]
