@@ -37,11 +37,18 @@ ALL = [(p, s) for p in ("01", "02", "03") for s in ("01", "02")]
 
 
 @pytest.fixture
-def ran(finished: Path, tmp_path: Path) -> Path:
+def copied(finished: Path, tmp_path: Path) -> Path:
     """A copy of it that may be changed, under another path."""
     study = tmp_path / "renamed"
     shutil.copytree(finished, study, symlinks=True)
     return study
+
+
+@pytest.fixture
+def ran(copied: Path) -> Path:
+    """The same without the note that nothing is left to do: Snakemake itself must find that."""
+    (copied / "work" / "state.json").unlink()
+    return copied
 
 
 def set_setting(study: Path, line: str) -> None:
@@ -51,6 +58,18 @@ def set_setting(study: Path, line: str) -> None:
 
 def test_nothing_runs_when_nothing_changed_and_the_folder_was_renamed(ran: Path) -> None:
     assert jobs(ran) == []
+
+
+def test_a_study_as_the_last_run_left_it_needs_no_snakemake(copied: Path) -> None:
+    (copied / "work" / "events" / "plan.jsonl").unlink(missing_ok=True)
+    assert jobs(copied) == []
+    assert not (copied / "work" / "events" / "plan.jsonl").exists()
+    assert "up to date" in snakemrs("run", copied).out
+
+
+def test_a_lost_page_is_made_again(copied: Path) -> None:
+    (copied / "derivatives" / "snakemrs" / "sub-02.html").unlink()
+    assert jobs(copied) == pages("02")
 
 
 def test_nothing_runs_after_a_raw_file_was_touched_or_copied(ran: Path) -> None:

@@ -21,18 +21,16 @@ def freeze(study: Path) -> Path:
 
     The copy is laid out as an installed package: `snakemrs.study.resources.workflow_root` finds the workflow in it.
     """
-    package = Path(snakemrs.__file__).resolve().parent
-    root = workflow_root()
-    sources = [package, package.parent / "snakemake_logger_plugin_snakemrs", *(root / name for name in _WORKFLOW)]
+    package, *others = _sources()
     place = study / "work" / "code"
-    target = place / _digest(sources)
+    target = place / code_version()
     if not target.exists():
         place.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=place))
         ignore = shutil.ignore_patterns(*_LEFT_OUT)
         shutil.copytree(package, fresh / "snakemrs", ignore=ignore)
-        shutil.copytree(sources[1], fresh / sources[1].name, ignore=ignore)
-        for source in sources[2:]:
+        shutil.copytree(others[0], fresh / others[0].name, ignore=ignore)
+        for source in others[1:]:
             destination = fresh / "snakemrs" / "_workflow" / source.name
             destination.parent.mkdir(exist_ok=True)
             if source.is_dir():
@@ -46,10 +44,17 @@ def freeze(study: Path) -> Path:
     return target
 
 
-def _digest(sources: list[Path]) -> str:
+def _sources() -> list[Path]:
+    """The package, the logger plugin, and what the workflow consists of."""
+    package = Path(snakemrs.__file__).resolve().parent
+    plugin = package.parent / "snakemake_logger_plugin_snakemrs"
+    return [package, plugin, *(workflow_root() / name for name in _WORKFLOW)]
+
+
+def code_version() -> str:
     """Hash of all code and workflow files by content and relative name."""
     total = hashlib.sha256()
-    for source in sources:
+    for source in _sources():
         files = [source] if source.is_file() else sorted(source.rglob("*"))
         for file in files:
             inside = set(file.relative_to(source.parent).parts)

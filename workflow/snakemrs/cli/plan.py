@@ -17,6 +17,7 @@ from snakemrs.cli.cluster import executor_problem
 from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
+from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
 from snakemrs.study.plan import Plan
 from snakemrs.study.tables import Problem
@@ -45,7 +46,7 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
         resolved.problems.append(Problem("error", unreachable, f"profile {profile}"))
     if containers == "apptainer":
         container_arguments(folder, resolved)
-    record = dry_run(folder, resolved, profile, labels)
+    record = Record() if is_unchanged(folder, resolved) else dry_run(folder, resolved, profile, labels)
     work = explain(record, folder, resolved)
     rules = Counter(job.rule for job in record.jobs.values())
     seconds = estimate(rules, measured_seconds(folder), cores or os.cpu_count() or 1)

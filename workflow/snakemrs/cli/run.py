@@ -13,12 +13,13 @@ import click
 from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.failures import failures_of
-from snakemrs.cli.frozen import freeze
+from snakemrs.cli.frozen import code_version, freeze
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.plan import targets
 from snakemrs.cli.provenance import keep, restore
 from snakemrs.cli.snakemake import STAGE_OF_RULE, Record, command_line, environment, follow
 from snakemrs.cli.status import print_status, summarise
+from snakemrs.cli.unchanged import forget, is_unchanged, remember
 from snakemrs.cli.view import make_view
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
 from snakemrs.io.atomic import write_json
@@ -84,6 +85,8 @@ def run_study(
     A participant whose step fails holds up nobody: the others are finished, then the pages and the group are made
     without what failed, which they name.
     """
+    if profile == "apptainer":  # that profile says nothing of what must be mounted
+        containers = "apptainer"
     plan = make_plan(study)
     plan.save(study)
     if restored := restore(study):
@@ -95,8 +98,14 @@ def run_study(
         "each in its container (apptainer)" if containers == "apptainer" else "in this environment, not in containers"
     )
     click.echo(f"Steps run {mode}.", err=True)
-    started = time.time()
-    record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
+    started, version = time.time(), code_version()
+    if containers == "apptainer":
+        container_arguments(study, plan)  # lays the links to the images, which are part of the study's state
+    if not options and is_unchanged(study, plan):
+        record = Record()
+    else:
+        forget(study)
+        record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
     failures = failures_of(record.failed, plan, study)
     if failures:
         plan.failed = failures
@@ -109,6 +118,10 @@ def run_study(
         study / "work" / "outcome.json",
         {"finished": time.time(), "jobs": ran, "failures": [asdict(f) for f in failures]},
     )
+    refused = any(problem.severity == "error" for problem in plan.problems)
+    # With code that was exchanged meanwhile something may be left to do.
+    if not (failures or refused or wanted or options) and version == code_version():
+        remember(study, plan)
     summary = summarise(study)
     if as_json:
         click.echo(json.dumps({**summary, "jobs": ran}, indent=2))
@@ -118,7 +131,6 @@ def run_study(
         page = study / DERIVATIVES / "index.html"
         if page.exists():
             click.echo(f"Report: {page}")
-    refused = any(problem.severity == "error" for problem in plan.problems)
     return EXIT_SOME_FAILED if failures or refused else EXIT_DONE
 
 
@@ -138,8 +150,6 @@ def _pass(
     output = study / "logs" / f"snakemake-{stamp}.log"
     local = ["--cores", str(cores or os.cpu_count() or 1)]
     code = freeze(study)
-    if profile == "apptainer":  # that profile says nothing of what must be mounted
-        containers = "apptainer"
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     kept = time.monotonic()

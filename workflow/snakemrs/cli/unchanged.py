@@ -1,0 +1,77 @@
+"""Whether anything can have changed since a run that left nothing to do.
+
+Snakemake compares every job's inputs, parameters and outputs with its records; for thousands of participants that takes
+minutes. All that it looks at is summed up here in one hash after a run that finished everything. As long as the hash is
+the same, there is nothing to ask Snakemake about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from snakemrs.cli.frozen import code_version
+from snakemrs.io.atomic import write_json
+from snakemrs.study.images import LINKS, built_images
+from snakemrs.study.plan import Plan, hash_file
+
+STATE = Path("work") / "state.json"
+
+
+def state_of(study: Path, plan: Plan) -> str:
+    """Hash of all that decides what would run: plan, code, images, the study's own basis, and every file made.
+
+    Files count by size and time of change, as for Snakemake.
+    """
+    links = study / LINKS / "images.json"
+    basis = plan.settings.get("basis")
+    decides = {
+        "plan": asdict(plan),
+        "code": code_version(),
+        "links": links.read_text(encoding="utf-8") if links.exists() else "",
+        "images": sorted(image.path.name for image in built_images().values()),
+        "basis": hash_file(study / basis) if basis and (study / basis).exists() else "",
+        "records": (study / ".snakemake" / "metadata").is_dir(),
+    }
+    total = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
+    for line in sorted(_files(study, "bids")) + sorted(_files(study, "derivatives")):
+        total.update(line.encode())
+    return total.hexdigest()
+
+
+def is_unchanged(study: Path, plan: Plan) -> bool:
+    """Whether the study is as the last run left it, which left nothing to do."""
+    path = study / STATE
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["state"] == state_of(study, plan)
+
+
+def remember(study: Path, plan: Plan) -> None:
+    """Note the state of a study of which nothing is left to do."""
+    write_json(study / STATE, {"state": state_of(study, plan)})
+
+
+def forget(study: Path) -> None:
+    """Before a run: whatever it leaves, the noted state is no longer true."""
+    (study / STATE).unlink(missing_ok=True)
+
+
+def _files(study: Path, folder: str) -> Iterator[str]:
+    """Path, size and time of change of every file below a folder, but for the records' copies."""
+    todo = [folder]
+    while todo:
+        place = todo.pop()
+        if not (study / place).is_dir():
+            continue
+        with os.scandir(study / place) as entries:
+            for entry in entries:
+                name = f"{place}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != ".provenance":
+                        todo.append(name)
+                else:
+                    status = entry.stat()
+                    yield f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n"
