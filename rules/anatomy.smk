@@ -7,7 +7,7 @@ rule segment:
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/anat/{{name}}_{{file}}",
-            file=[*ANATOMY_FILES, "desc-anatomy_quality.tsv"],
+            file=[*targets.segmentation_files, "desc-anatomy_quality.tsv"],
             allow_missing=True,
         ),
     log:
@@ -20,7 +20,11 @@ rule segment:
         runtime=growing(30),
     params:
         prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
+        reuse=targets.reuse_option,
+        existing=targets.existing_option,
+        existing_sha256=targets.existing_hash,
         settings=targets.settings_of("anatomy"),
         version=targets.version("segment"),
     shell:
-        "snakemrs segment {input:q} --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+        "snakemrs segment {input[0]:q} {params.reuse} {params.existing} --output {params.prefix:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"

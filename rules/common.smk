@@ -1,7 +1,7 @@
 # What all stages share: the plan, the images, the names that wildcards may take.
 from snakemrs.study.plan import DERIVATIVES
 from snakemrs.study.resources import image
-from snakemrs.study.targets import ANATOMY_FILES, DYNAMIC_FILES, FIT_FILES, Targets, growing
+from snakemrs.study.targets import DYNAMIC_FILES, FIT_FILES, Targets, growing
 
 targets = Targets("work/plan.json")
 

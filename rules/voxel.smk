@@ -4,9 +4,16 @@
 rule voxel:
     input:
         svs=lambda w: targets.svs_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
-        anatomy=lambda w: targets.anatomy_of(f"{w.front}_voi-{w.voi}{w.run_part}", w.place),
+        anatomy=lambda w: targets.anatomy_of(
+            f"{w.front}_voi-{w.voi}{w.run_part}", w.place
+        ),
+        compared=lambda w: targets.compared_of(
+            f"{w.front}_voi-{w.voi}{w.run_part}", w.place
+        ),
     output:
         tissue=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_tissue.tsv",
+        box=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_voxel.json",
+        quality=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_desc-voxel_quality.tsv",
         mask=f"{DERIVATIVES}/{{place}}/anat/{{front}}_voi-{{voi}}{{run_part}}_space-T1w_desc-{{voi}}_mask.nii.gz",
     log:
         "logs/voxel/{place}/{front}_voi-{voi}{run_part}.log",
@@ -17,12 +24,13 @@ rule voxel:
         runtime=10,
     params:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
+        compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),
     shell:
         "snakemrs voxel {input.svs:q} --t1w {input.anatomy[0]:q} --brain-mask {input.anatomy[1]:q}"
         " --gm {input.anatomy[2]:q} --wm {input.anatomy[3]:q} --csf {input.anatomy[4]:q}"
-        " --output {params.prefix:q} --mask-output {output.mask:q} --settings {params.settings:q} > {log:q} 2>&1"
+        " {params.compare} --output {params.prefix:q} --mask-output {output.mask:q} --settings {params.settings:q} > {log:q} 2>&1"
 
 
 # A spectrum whose name has no voi- entity.
@@ -30,8 +38,11 @@ use rule voxel as voxel_unnamed with:
     input:
         svs=targets.svs,
         anatomy=targets.anatomy,
+        compared=targets.compared,
     output:
         tissue=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_tissue.tsv",
+        box=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_voxel.json",
+        quality=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-voxel_quality.tsv",
         mask=f"{DERIVATIVES}/{{place}}/anat/{{name}}_space-T1w_desc-mrs_mask.nii.gz",
     log:
         "logs/voxel/{place}/{name}.log",
@@ -39,5 +50,6 @@ use rule voxel as voxel_unnamed with:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),

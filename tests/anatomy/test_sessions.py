@@ -29,7 +29,9 @@ def first() -> Segmentation:
     spec.loader.exec_module(module)
     head = module.draw(5, (3, 3, 3))
     maps = {name.upper(): data for name, data in head.truth.items()}
-    return Segmentation(head.t1w, sum(maps.values()) > 0.5, maps, "truth", True, to_template=np.eye(4))
+    # The second opinion calls a tenth of the grey matter white.
+    second = {"GM": 0.9 * maps["GM"], "WM": maps["WM"] + 0.1 * maps["GM"], "CSF": maps["CSF"]}
+    return Segmentation(head.t1w, sum(maps.values()) > 0.5, maps, "truth", True, to_template=np.eye(4), second=second)
 
 
 def moved(first: Segmentation, data: np.ndarray, move: np.ndarray) -> Volume:
@@ -45,6 +47,8 @@ def test_a_head_that_moved_between_sessions_is_found_again(first: Segmentation, 
     result = bring(second, True, first, AnatomySettings(), tmp_path)
     truth = moved(first, first.maps["WM"], move).data
     assert np.abs(result.maps["WM"] - truth).mean() < 0.01
+    assert result.second is not None
+    np.testing.assert_allclose(result.second["GM"], 0.9 * result.maps["GM"], atol=1e-5)
     assert result.extra["session_rotation"] == pytest.approx(
         np.degrees(Rotation.from_matrix(move[:3, :3]).magnitude()), abs=1.0
     )
@@ -57,5 +61,8 @@ def test_a_head_that_moved_between_sessions_is_found_again(first: Segmentation, 
 @pytest.mark.slow
 def test_an_image_that_is_not_of_this_head_is_refused(first: Segmentation, tmp_path: Path):
     noise = np.random.default_rng(0).random(first.t1w.data.shape) * (first.t1w.data > 0)
-    with pytest.raises(DataError, match="do not agree"):
-        bring(first.t1w.like(noise.astype(np.float32)), True, first, AnatomySettings(), tmp_path)
+    image = first.t1w.like(noise.astype(np.float32))
+    with pytest.raises(DataError, match="do not agree") as caught:
+        bring(image, True, first, AnatomySettings(), tmp_path, Path("sub-01_ses-02_T1w.nii.gz"))
+    assert "sub-01_ses-02_T1w.nii.gz" in str(caught.value)
+    assert "between_sessions" in str(caught.value)

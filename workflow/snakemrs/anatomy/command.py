@@ -31,9 +31,15 @@ if TYPE_CHECKING:
     help="Beginning of the names of this person's results of another session: they are brought over by rigid "
     "registration instead of segmenting this image.",
 )
+@click.option("--existing", help="Folder of the maps for the backend precomputed, before that of the settings.")
 @click.option("--settings", "settings_source", help="Settings of the stage: JSON text, or a YAML or JSON file.")
 def segment(
-    t1w: Path, prefix: str, brain_extracted: bool | None, reuse: str | None, settings_source: str | None
+    t1w: Path,
+    prefix: str,
+    brain_extracted: bool | None,
+    reuse: str | None,
+    existing: str | None,
+    settings_source: str | None,
 ) -> None:
     """Find the brain in a T1w image and its grey matter, white matter and CSF.
 
@@ -42,6 +48,8 @@ def segment(
         snakemrs segment sub-01_T1w.nii.gz --output anat/sub-01
     """
     settings = load_settings(AnatomySettings, settings_source)
+    if existing is not None:
+        settings = settings.model_copy(update={"precomputed": existing})
     # ITK reads the number of threads when it is loaded. With one, the same input gives the same bytes.
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(settings.threads)
     import tempfile
@@ -56,7 +64,8 @@ def segment(
         if reuse is None:
             result = backends.segment(volume, extracted, settings, Path(folder))
         else:
-            result = sessions.bring(volume, extracted, read_result(reuse), settings, Path(folder))
+            other = read_result(reuse, second=settings.second_backend is not None)
+            result = sessions.bring(volume, extracted, other, settings, Path(folder), t1w)
     problem = quality.implausible(result)
     if problem:
         raise DataError(
@@ -80,8 +89,13 @@ def write_result(result: Segmentation, prefix: str) -> None:
     write_volume(f"{prefix}_desc-brain_mask.nii.gz", result.mask, affine, "uint8")
     for tissue, data in result.maps.items():
         write_volume(f"{prefix}_label-{tissue}_probseg.nii.gz", data, affine, "float32")
-    for tissue, data in (result.second or {}).items():
-        write_volume(f"{prefix}_desc-second_label-{tissue}_probseg.nii.gz", data, affine, "float32")
+    for tissue in result.maps:
+        second = Path(f"{prefix}_desc-second_label-{tissue}_probseg.nii.gz")
+        if result.second is None:
+            # Of an earlier run with a second backend: the voxel stage would take it for this one's.
+            second.unlink(missing_ok=True)
+        else:
+            write_volume(second, result.second[tissue], affine, "float32")
     if result.to_template is not None:
         matrix = [[float(f"{v:.9g}") for v in row] for row in result.to_template]
         text = "Affine from T1w to template coordinates (ICBM 2009a, mm, RAS+)"
@@ -94,8 +108,8 @@ def write_result(result: Segmentation, prefix: str) -> None:
     )
 
 
-def read_result(prefix: str) -> Segmentation:
-    """Read what the command wrote for another session of the same person."""
+def read_result(prefix: str, second: bool = False) -> Segmentation:
+    """Read what the command wrote for another session of the same person, with the maps of its second backend."""
     import json
 
     import numpy as np
@@ -104,6 +118,8 @@ def read_result(prefix: str) -> Segmentation:
     from snakemrs.anatomy.precomputed import read_volume
 
     names = {"t1w": "desc-preproc_T1w", "mask": "desc-brain_mask", **{t: f"label-{t}_probseg" for t in TISSUES}}
+    if second:
+        names |= {f"second {t}": f"desc-second_label-{t}_probseg" for t in TISSUES}
     files = {key: Path(f"{prefix}_{name}.nii.gz") for key, name in names.items()}
     for file in files.values():
         if not file.exists():
@@ -118,6 +134,7 @@ def read_result(prefix: str) -> Segmentation:
         made_by=f"brought over from {Path(prefix).name}",
         extracted=False,
         to_template=matrix,
+        second={t: images[f"second {t}"].data for t in TISSUES} if second else None,
     )
 
 

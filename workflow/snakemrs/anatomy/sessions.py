@@ -17,7 +17,14 @@ LEAST_CORRELATION = 0.5
 """Correlation of the two images inside the brain below which the registration is refused."""
 
 
-def bring(t1w: Volume, extracted: bool, other: Segmentation, settings: AnatomySettings, folder: Path) -> Segmentation:
+def bring(
+    t1w: Volume,
+    extracted: bool,
+    other: Segmentation,
+    settings: AnatomySettings,
+    folder: Path,
+    file: Path | None = None,
+) -> Segmentation:
     """Bring the segmentation of another session of the same person onto a T1w image.
 
     Parameters
@@ -31,6 +38,8 @@ def bring(t1w: Volume, extracted: bool, other: Segmentation, settings: AnatomySe
     settings : AnatomySettings
     folder : Path
         For ANTs' files.
+    file : Path, optional
+        Of the T1w image, for the error.
 
     Raises
     ------
@@ -38,7 +47,7 @@ def bring(t1w: Volume, extracted: bool, other: Segmentation, settings: AnatomySe
         If the two images do not agree inside the brain after registration: another person, another contrast.
     """
     move = register_rigidly(other.t1w, other.mask, t1w, folder, settings.seed)
-    maps = {name: resample_by(other.t1w.like(data), move, t1w) for name, data in other.maps.items()}
+    maps = _moved(other, other.maps, move, t1w)
     mask = resample_by(other.t1w.like(other.mask.astype(np.float32)), move, t1w) > 0.5
     theirs = resample_by(other.t1w, move, t1w)
     if mask.sum() < 0.5 * other.mask.sum() * other.t1w.voxel_volume / t1w.voxel_volume:
@@ -48,9 +57,10 @@ def bring(t1w: Volume, extracted: bool, other: Segmentation, settings: AnatomySe
     if correlation < LEAST_CORRELATION:
         raise DataError(
             "the T1w images of the two sessions do not agree after rigid registration",
+            file=file,
             found=f"a correlation of {correlation:.2f} inside the brain",
             expected=f"at least {LEAST_CORRELATION}",
-            remedy="are both of the same person? Segment this session by itself",
+            remedy="are both of the same person? Else segment each session by itself (anatomy: between_sessions: each)",
         )
     turn = np.degrees(np.arccos(np.clip((np.trace(move[:3, :3]) - 1) / 2, -1, 1)))
     where = np.argwhere(other.mask).mean(axis=0) @ other.t1w.affine[:3, :3].T + other.t1w.affine[:3, 3]
@@ -58,12 +68,19 @@ def bring(t1w: Volume, extracted: bool, other: Segmentation, settings: AnatomySe
     return Segmentation(
         t1w=t1w,
         mask=mask,
-        maps={name: np.clip(data, 0.0, 1.0).astype(np.float32) for name, data in maps.items()},
+        maps=maps,
+        second=None if other.second is None else _moved(other, other.second, move, t1w),
         made_by=other.made_by,
         extracted=extracted,
         to_template=None if other.to_template is None else other.to_template @ np.linalg.inv(move),
         extra={"session_correlation": correlation, "session_rotation": float(turn), "session_translation": way},
     )
+
+
+def _moved(other: Segmentation, maps: dict[str, np.ndarray], move: np.ndarray, t1w: Volume) -> dict[str, np.ndarray]:
+    """Bring tissue maps on the grid of `other` onto that of `t1w`."""
+    moved = {name: resample_by(other.t1w.like(data), move, t1w) for name, data in maps.items()}
+    return {name: np.clip(data, 0.0, 1.0).astype(np.float32) for name, data in moved.items()}
 
 
 def register_rigidly(source: Volume, mask: np.ndarray, target: Volume, folder: Path, seed: int) -> np.ndarray:

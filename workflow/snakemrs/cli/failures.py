@@ -12,11 +12,12 @@ from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
 def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
     """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum and stage."""
     found: dict[tuple[str, str], Failure] = {}
+    sources = {anatomy.prefix: anatomy.source for anatomy in plan.anatomies}
     for job in culprits(jobs, study):
         log = job.log or ""
         reason = job.problem or (reason_of(study / log) if log else "no log")
         for spectrum in plan.spectra:
-            if _depends(spectrum, job):
+            if _depends(spectrum, job, sources):
                 unit = f"{job.variant}/{spectrum.stem}".lstrip("/")
                 found[unit, job.stage] = Failure(unit, spectrum.participant, spectrum.session, job.stage, reason, log)
         if job.stage in ("group", "report") or job.rule == "dataset":
@@ -25,7 +26,8 @@ def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
     return list(found.values())
 
 
-def _depends(s: PlannedSpectrum, job: Job) -> bool:
+def _depends(s: PlannedSpectrum, job: Job, sources: dict[str, str | None]) -> bool:
+    """Whether a spectrum needs a job; `sources`: the segmentation that is brought over for another, by prefix."""
     w = job.wildcards
     if job.rule == "ingest":
         image = f"bids/{w['place']}/{w['name']}.nii.gz"
@@ -33,7 +35,8 @@ def _depends(s: PlannedSpectrum, job: Job) -> bool:
         return image in (s.svs, s.water) or anatomy == s.anatomy
     if job.rule == "segment":
         place = w["place"].removeprefix(f"variants/{job.variant}/")
-        return f"{DERIVATIVES}/{place}/anat/{w['name']}" == s.anatomy
+        failed = f"{DERIVATIVES}/{place}/anat/{w['name']}"
+        return failed in (s.anatomy, sources.get(s.anatomy or ""))
     if job.rule == "basis":
         return s.basis == f"{DERIVATIVES}/basis/{w['key']}"
     if job.rule == "preprocess" and s.macromolecules:

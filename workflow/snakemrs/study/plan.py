@@ -350,7 +350,7 @@ def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], config: StudyConfig
     source = existing = None
     if settings.between_sessions == "first" and first is not None and first.session != scan.session:
         source = first.prefix
-    elif settings.precomputed is not None and "precomputed" in (settings.backend, settings.second_backend):
+    elif settings.precomputed is not None:
         existing = settings.precomputed.replace("{participant}", scan.participant).replace("{session}", scan.session)
     return PlannedAnatomy(
         scan.participant, scan.session, f"bids/{bids.raw_path(scan.entities, 'T1w')}", place, source, existing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ ANATOMY_FILES = (
     "label-WM_probseg.nii.gz",
     "label-CSF_probseg.nii.gz",
 )
+SECOND_FILES = tuple(f"desc-second_{name}" for name in ANATOMY_FILES if name.startswith("label-"))
 FIT_FILES = ("amplitudes.tsv", "covariance.tsv", "curves.tsv", "fit.json")
 DYNAMIC_FILES = (
     *FIT_FILES,
@@ -135,10 +137,40 @@ class Targets:
         """The spectrum of a file under derivatives."""
         return self._spectra[wildcards.name]
 
-    def t1w(self, wildcards: Wildcards) -> str:
-        """The T1w image to segment."""
+    def _segmented(self, wildcards: Wildcards) -> PlannedAnatomy:
+        """The T1w behind a file under ``anat``."""
         place = wildcards.place.removeprefix(f"variants/{variant_of(wildcards.place)}/")
-        return self._anatomies[f"{DERIVATIVES}/{place}/anat/{wildcards.name}"].t1w
+        return self._anatomies[f"{DERIVATIVES}/{place}/anat/{wildcards.name}"]
+
+    def t1w(self, wildcards: Wildcards) -> list[str]:
+        """The T1w image to segment, then the segmentation of another session where that is brought over."""
+        anatomy = self._segmented(wildcards)
+        return [anatomy.t1w, *self._maps_at(anatomy.source, wildcards.place)]
+
+    def reuse_option(self, wildcards: Wildcards) -> str:
+        """``--from …`` for `snakemrs segment`."""
+        source = self._segmented(wildcards).source
+        return f"--from {self._at(source, 'anatomy', wildcards.place)}" if source else ""
+
+    def existing_option(self, wildcards: Wildcards) -> str:
+        """``--existing …`` for `snakemrs segment`."""
+        existing = self._segmented(wildcards).existing
+        return f"--existing {shlex.quote(existing)}" if existing else ""
+
+    def existing_hash(self, wildcards: Wildcards) -> str:
+        """Hash of the maps that exist already."""
+        return self._segmented(wildcards).existing_sha256
+
+    @property
+    def segmentation_files(self) -> tuple[str, ...]:
+        """Endings of the images of a segmentation; with a second backend, those of its maps come last."""
+        return ANATOMY_FILES + (SECOND_FILES if self.plan.settings["anatomy"]["second_backend"] else ())
+
+    def _maps_at(self, prefix: str | None, place: str) -> list[str]:
+        """The images of a segmentation, for a job at `place`."""
+        if prefix is None:
+            return []
+        return [f"{self._at(prefix, 'anatomy', place)}_{name}" for name in self.segmentation_files]
 
     def svs_of(self, stem: str) -> str:
         """The BIDS image of a spectrum."""
@@ -195,8 +227,26 @@ class Targets:
 
     def anatomy_of(self, stem: str, place: str) -> list[str]:
         """The segmented anatomy that serves a spectrum, for a job at `place`."""
-        prefix = self._at(str(self._spectra[stem].anatomy), "anatomy", place)
-        return [f"{prefix}_{name}" for name in ANATOMY_FILES]
+        return self._maps_at(self._spectra[stem].anatomy, place)
+
+    def compared(self, wildcards: Wildcards) -> list[str]:
+        """The voxel of the participant's first session, with which that of a later one is compared."""
+        return self.compared_of(wildcards.name, wildcards.place)
+
+    def compared_of(self, stem: str, place: str) -> list[str]:
+        """The voxel of the first session of a spectrum of the same name but for the session; none for the first."""
+        mine = self._spectra[stem]
+        for other in self.plan.spectra:
+            same = all(getattr(other, k) == getattr(mine, k) for k in ("participant", "task", "acq", "voi", "run"))
+            if same and other.anatomy and other.stem not in self._failed:
+                path = self._at(f"{other.folder}/{other.stem}_voxel.json", "voxel", place)
+                return [] if other.stem == stem else [path]
+        return []
+
+    @staticmethod
+    def compare_option(wildcards: Wildcards, input: Any) -> str:
+        """``--compare …`` for `snakemrs voxel`."""
+        return " ".join(f"--compare {path}" for path in input.compared)
 
     def tissue(self, wildcards: Wildcards) -> list[str]:
         """The tissue fractions of a spectrum's voxel, where there is a T1w."""
