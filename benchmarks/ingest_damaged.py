@@ -56,6 +56,8 @@ def bases(folder: Path) -> dict[str, Base]:
     listed = raw_files.write_data_list(folder / "list", many, water)
     rda, twix = raw_files.write_rda(folder / "rda", raw_files.signal()), raw_files.write_twix(folder / "twix", many)
     ge, dicom = raw_files.write_ge(folder / "ge", many, water), raw_files.write_philips_dicom(folder / "pdcm", frames)
+    enhanced = raw_files.write_siemens_dicom(folder / "xa", raw_files.signal(8))
+    uih = raw_files.write_uih_dicom(folder / "uih", raw_files.signal()[0], raw_files.water_signal()[0])
     image = raw_files.write_image(folder / "nii" / "t1.nii.gz", head, affine)
     flat = raw_files.write_image(folder / "flat" / "t1.nii", head, affine)
     mrs = folder / "mrs" / "spectrum_svs.nii.gz"
@@ -66,6 +68,8 @@ def bases(folder: Path) -> dict[str, Base]:
         "sdat": (sdat, [sdat, sdat.with_suffix(".SPAR")], "svs"),
         "data-list": (listed, [listed, listed.with_suffix(".list"), listed.with_suffix(".SPAR")], "svs"),
         "philips-dicom": (dicom, [dicom], "svs"),
+        "siemens-dicom": (enhanced, [enhanced], "svs"),
+        "uih-dicom": (uih, [uih], "svs"),
         "rda": (rda, [rda], "svs"),
         "twix": (twix, [twix], "svs"),
         "ge": (ge, [ge], "svs"),

@@ -256,8 +256,8 @@ def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision:
     return path
 
 
-def write_philips_dicom(folder: Path, frames: np.ndarray, reference: bool = True) -> Path:
-    """Enhanced DICOM spectroscopy of Philips; shape of `frames` (frames, points)."""
+def _enhanced(folder: Path, frames: np.ndarray, maker: str, **changes: object) -> Path:
+    """DICOM of the class MR Spectroscopy as a vendor writes it; shape of `frames` (frames, points), as stored."""
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
     from pydicom.sequence import Sequence
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -271,7 +271,7 @@ def write_philips_dicom(folder: Path, frames: np.ndarray, reference: bool = True
     header.SOPClassUID = meta.MediaStorageSOPClassUID
     header.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     header.SeriesInstanceUID = generate_uid(entropy_srcs=["b"])
-    header.Modality, header.Manufacturer = "MR", "Philips Medical Systems"
+    header.Modality, header.Manufacturer = "MR", maker
     header.ManufacturerModelName, header.SoftwareVersions = "Ingenia", "5.7.1"
     header.PatientName, header.PatientID, header.PatientBirthDate = NAME, IDENTITY, BIRTH
     header.SeriesDescription, header.ProtocolName, header.PulseSequenceName = "PRESS " + NAME, "PRESS", "PRESS"
@@ -281,7 +281,6 @@ def write_philips_dicom(folder: Path, frames: np.ndarray, reference: bool = True
     header.DataPointRows = 1
     header.SpectralWidth, header.TransmitterFrequency, header.ResonantNucleus = BANDWIDTH, FREQUENCY, "1H"
     header.VolumeLocalizationTechnique = "PRESS"
-    header.WaterReferencedPhaseCorrection = "YES" if reference else "NO"
     header.AcquisitionContrast = "SPECTROSCOPY"
     slabs = []
     for thickness, axis in ((SIZE[1], [0.0, 1, 0]), (SIZE[0], [1.0, 0, 0]), (SIZE[2], [0.0, 0, 1])):
@@ -297,16 +296,60 @@ def write_philips_dicom(folder: Path, frames: np.ndarray, reference: bool = True
     frame.MRTimingAndRelatedParametersSequence = Sequence([times])
     shared.MRTimingAndRelatedParametersSequence = Sequence([times])
     shared.MREchoSequence = Sequence([echo])
-    coil, receive = Dataset(), Dataset()
+    coil, receive, turn, place, measures = Dataset(), Dataset(), Dataset(), Dataset(), Dataset()
     coil.TransmitCoilName, receive.ReceiveCoilName = "Body", "Head"
+    turn.ImageOrientationPatient = [1.0, 0, 0, 0, 1, 0]
+    place.ImagePositionPatient = [-CENTRE[0], -CENTRE[1], CENTRE[2]]
+    measures.PixelSpacing, measures.SliceThickness = [SIZE[1], SIZE[0]], SIZE[2]
+    frame.PlaneOrientationSequence, frame.PlanePositionSequence = Sequence([turn]), Sequence([place])
+    shared.PixelMeasuresSequence = Sequence([measures])
+    field = Dataset()
+    field.SpectroscopyAcquisitionPhaseRows = field.SpectroscopyAcquisitionPhaseColumns = 1
+    field.SpectroscopyAcquisitionOutOfPlanePhaseSteps = 1
+    shared.MRSpectroscopyFOVGeometrySequence = Sequence([field])
     for group in (shared, frame):
         group.MRTransmitCoilSequence, group.MRReceiveCoilSequence = Sequence([coil]), Sequence([receive])
     header.SharedFunctionalGroupsSequence = Sequence([shared])
     header.PerFrameFunctionalGroupsSequence = Sequence([frame])
-    flat = np.ascontiguousarray(frames.conj().astype("<c8")).tobytes()
-    header.add_new(0x56000020, "OF", flat)
+    for key, value in changes.items():
+        setattr(header, key, value)
+    header.add_new(0x56000020, "OF", np.ascontiguousarray(frames.astype("<c8")).tobytes())
     header.save_as(folder / "spectrum.dcm", enforce_file_format=True)
     return folder / "spectrum.dcm"
+
+
+def write_philips_dicom(folder: Path, frames: np.ndarray, reference: bool = True) -> Path:
+    """Enhanced DICOM spectroscopy of Philips; shape of `frames` (frames, points)."""
+    return _enhanced(
+        folder, frames.conj(), "Philips Medical Systems", WaterReferencedPhaseCorrection="YES" if reference else "NO"
+    )
+
+
+def write_siemens_dicom(folder: Path, frames: np.ndarray) -> Path:
+    """Enhanced DICOM spectroscopy of Siemens XA; shape of `frames` (frames, points)."""
+    more = {"ManufacturerModelName": "MAGNETOM Prisma", "SoftwareVersions": "syngo MR XA30", "InstanceNumber": 1}
+    return _enhanced(folder, frames.conj(), "SIEMENS", SeriesNumber=4, **more)
+
+
+def write_uih_dicom(folder: Path, metabolites: np.ndarray, water: np.ndarray, sequence: str = "svs_press") -> Path:
+    """DICOM spectroscopy of UIH: one averaged signal, and the water reference in a private element."""
+    import pydicom
+
+    path = _enhanced(
+        folder, metabolites[None], "UIH", SequenceName=sequence, PulseSequenceName="", EchoTime=TE * 1e3,
+        RepetitionTime=TR * 1e3, FlipAngle=90.0, DeviceSerialNumber="1", InstitutionName="none",
+        InstitutionAddress=ADDRESS, PatientPosition="HFS", PatientWeight=70.0, PatientSex="F",
+        ImageOrientationPatient=[1.0, 0, 0, 0, 1, 0], PixelSpacing=[SIZE[1], SIZE[0]], SliceThickness=SIZE[2],
+        ImagePositionPatient=[-CENTRE[0] - SIZE[0] / 2, -CENTRE[1] - SIZE[1] / 2, CENTRE[2]],
+    )  # fmt: skip
+    header = pydicom.dcmread(path)
+    # The functional groups of the standard are not what UIH writes.
+    del header.SharedFunctionalGroupsSequence, header.PerFrameFunctionalGroupsSequence
+    header.add_new(0x00650010, "LO", "Image Private Header")
+    for element in [0xFF07, *([0xFF10, 0xFF11] if "mega" in sequence else [])]:
+        header.add_new((0x0065, element), "OB", np.ascontiguousarray(water.astype("<c8")).tobytes())
+    header.save_as(path, enforce_file_format=True)
+    return path
 
 
 def head_image(stripped: bool = False, noise: float = 3.0) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,18 @@ VENDORS: dict[str, tuple[Callable[[Path], Path], np.ndarray, np.ndarray | None]]
         MANY,
         WATER[:1],
     ),
+    "Siemens enhanced DICOM": (lambda d: raw.write_siemens_dicom(d, raw.signal()), raw.signal()[:, None], None),
+    "Siemens enhanced DICOM of eight frames": (
+        lambda d: raw.write_siemens_dicom(d, raw.signal(8)),
+        raw.signal(8)[:, None],
+        None,
+    ),
     "GE P-file": (lambda d: raw.write_ge(d, MANY, WATER), MANY, WATER),
+    "UIH DICOM with water": (
+        lambda d: raw.write_uih_dicom(d, raw.signal()[0], raw.water_signal()[0]),
+        raw.signal()[:, None],
+        raw.water_signal()[:, None],
+    ),
 }
 
 
@@ -258,6 +269,12 @@ def test_an_edited_scan_under_a_localising_name_says_so_and_is_not_preprocessed(
     assert json.loads((tmp_path / "sub-01_svs.json").read_text())["PulseSequenceType"] == "MEGA-sLASER"
     run = CliRunner().invoke(preprocess, [str(out), "--output", str(tmp_path / "x")])
     assert "difference-edited" in str(run.exception)
+
+
+def test_edited_spectra_of_uih_are_refused_by_what_the_file_holds(tmp_path: Path) -> None:
+    source = raw.write_uih_dicom(tmp_path / "raw", raw.signal()[0], raw.water_signal()[0], "svs_mega")
+    with pytest.raises(DataError, match=r"several spectra[\s\S]*_off_on"):
+        convert_all([(source, tmp_path / "sub-01_svs.nii.gz")], IngestSettings())
 
 
 def test_a_damaged_dicom_value_is_not_quoted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,14 @@ CASES: dict[str, tuple[Callable[[Path], Path], dict[str, object]]] = {
         lambda d: raw.write_philips_dicom(d, np.concatenate([raw.signal(4), raw.water_signal(4)])),
         {"format": "dicom-mrs", "kind": "svs", "transients": 4},
     ),
+    "Siemens enhanced DICOM": (
+        lambda d: raw.write_siemens_dicom(d, raw.signal(8)),
+        {"format": "dicom-mrs", "kind": "svs", "transients": 8, "vendor": "Siemens"},
+    ),
+    "UIH DICOM": (
+        lambda d: raw.write_uih_dicom(d, raw.signal()[0], raw.water_signal()[0]),
+        {"format": "uih", "kind": "svs", "transients": 1, "vendor": "UIH"},
+    ),
     "Siemens RDA": (lambda d: raw.write_rda(d, raw.signal()), {"format": "rda", "kind": "svs"}),
     "Siemens twix": (
         lambda d: raw.write_twix(d, MANY),

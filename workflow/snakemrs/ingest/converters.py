@@ -93,7 +93,27 @@ def _dicom(raw: RawFile, folder: Path, settings: IngestSettings, participant: st
         (series / f"{number:05d}.dcm").symlink_to(path.resolve())
     options = {"tag": "DIM_DYN"} if len(raw.files) > 1 else {}
     made = spec2nii(raw, folder, settings, participant, format=kind, in_files=["series"], **options)
+    frames = raw.details.get("frames", 1)
+    if kind == "dicom" and frames > 1:
+        made = {name: _cut(image, frames, raw, participant) for name, image in made.items()}
     return _sorted(raw, made, participant)
+
+
+def _cut(image: nifti_mrs.NiftiMrs, frames: int, raw: RawFile, participant: str | None) -> nifti_mrs.NiftiMrs:
+    """Cut the frames of a Siemens enhanced DICOM apart, which spec2nii takes for one long signal.
+
+    Raises
+    ------
+    DataError
+        If there is more than one such file, or they do not come out even.
+    """
+    if image.data.ndim > 4 or image.points != frames * (raw.points or 0):
+        raise DataError(
+            "the frames of this enhanced DICOM cannot be told apart", file=raw.path, participant=participant,
+            found=f"samples of shape {image.data.shape}", expected=f"{frames} frames of {raw.points} points",
+            remedy="convert it with spec2nii by hand and list the NIfTI-MRS files",
+        )  # fmt: skip
+    return image.with_signal(image.data.reshape(frames, -1), "DIM_DYN")
 
 
 def _philips_frames(raw: RawFile, folder: Path, settings: IngestSettings, participant: str | None) -> Images:
@@ -149,7 +169,7 @@ def _bruker(raw: RawFile, folder: Path, settings: IngestSettings, participant: s
 
 
 #: Endings that spec2nii gives to water references, best for quantification first.
-_WATER = ("_quant", "_ref_no_ovs", "_ref", "_STD_1", "_ref_ecc", "_ecc", "_ref_short_te", "_hyper_water_ref")
+_WATER = ("_quant", "_ref_no_ovs", "_ref", "_wref", "_STD_1", "_ref_ecc", "_ecc", "_ref_short_te", "_hyper_water_ref")
 _MAIN = ("", "_STD_0", "_short_te", "_edited", "_000")
 
 

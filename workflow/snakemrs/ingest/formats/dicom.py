@@ -19,6 +19,8 @@ MR_SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
 PHILIPS_SPECTRUM = "1.3.46.670589.11.0.0.12.1"
 IMAGES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
 _LARGEST = 2**30
+#: Where UIH keeps the water reference of a spectrum.
+_UIH_WATER = (0x0065, 0xFF07)
 
 
 def looks_like(head: bytes) -> bool:
@@ -157,7 +159,8 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
     signals = signal.reshape(-1, points)
     ratios = [water_ratio(one, bandwidth, frequency) for one in signals[:64]]
     watery = [is_suppressed(ratio) is False for ratio in ratios]
-    inside = any(watery) and not all(watery)
+    beside = vendor == "UIH" and _UIH_WATER in header
+    inside = beside or (any(watery) and not all(watery))
     suppressed = None if not ratios else False if all(watery) else is_suppressed(ratios[watery.index(False)])
     echo, repetition, inversion, _ = (
         _functional_groups(header, None, None, None, None)
@@ -176,7 +179,7 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
         files=files,
         vendor=vendor,
         sequence=sequence_of(
-            header.get("PulseSequenceName"), header.get("SeriesDescription"), header.get("ProtocolName")
+            *(header.get(key) for key in ("PulseSequenceName", "SequenceName", "SeriesDescription", "ProtocolName"))
         ),
         nucleus=str(header.get("ResonantNucleus") or "1H"),
         echo_time=echo / 1e3 if echo else None,
@@ -185,7 +188,7 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
         frequency=frequency,
         bandwidth=bandwidth,
         points=points,
-        transients=max(frames, len(signals)) * len(files) - sum(watery) * inside,
+        transients=max(frames, len(signals)) * len(files) - sum(watery) * (inside and not beside),
         coils=1,
         averages=int(_number(header.get("NumberOfAverages")) or 1),
         voxel_size=tuple(v for slab in slabs if (v := _number(slab.get("SlabThickness"))) is not None),
@@ -193,7 +196,7 @@ def _spectrum(place: Path, files: tuple[Path, ...], header: Any, kind: str) -> R
         water_suppressed=suppressed,
         water_ratio=ratio,
         why=f"DICOM spectrum of {vendor or 'an unknown vendor'}, {len(signals)} frames"
-        + (f" of which {sum(watery)} are water" if inside else ""),
+        + (", and water" if beside else f" of which {sum(watery)} are water" if inside else ""),
         problem=trouble(signal),
         details={"water_inside": inside, "frames": len(signals), "manufacturer": vendor, "seconds": _seconds(files)},
     )
