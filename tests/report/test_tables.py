@@ -70,14 +70,35 @@ def test_nothing_to_download_gives_no_link() -> None:
     ("value", "sd", "text"),
     [
         (1.2345, 0.0567, "1.23 ± 0.06"),
+        (0.016, 0.0261, "0.016 ± 0.026"),
         (12.345, 0.5, "12.3 ± 0.5"),
-        (-0.5, 0.1, "−0.500 ± 0.100"),
+        (-0.5, 0.1, "−0.50 ± 0.10"),
         (float("nan"), 1, "n/a"),
         (2.0, float("nan"), "2.00"),
     ],
 )
 def test_a_value_and_its_deviation_have_the_same_decimals(value: float, sd: float, text: str) -> None:
     assert words.plus_minus(value, sd) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (2.6, 0.053, 5.15, "2.6 % (0.1 to 5.2)"),
+        (-67.2, -291.0, 156.0, "−67 % (−291 to 156)"),
+        (0.0112, 0.0101, 0.0123, "0.0112 % (0.0101 to 0.0123)"),
+        (1.5, float("nan"), 2.0, "1.50 % (n/a to 2.00)"),
+    ],
+)
+def test_an_interval_has_the_decimals_that_it_deserves(value: float, low: float, high: float, text: str) -> None:
+    assert words.with_interval(value, low, high, " %") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(48.0, "48"), (131.4, "131"), (-0.00101, "−0.001"), (0.2196, "0.220"), (None, "n/a")]
+)
+def test_counts_have_no_decimals_and_small_numbers_no_more_than_three(value: float | None, text: str) -> None:
+    assert words.count_or_number(value) == text
 
 
 def test_the_worst_verdict_counts() -> None:

@@ -45,8 +45,8 @@ def quality_grid(table: Table) -> Grid:
         body.append(
             [
                 words.metric(row.get("metric", "")),
-                words.number(part.numbers("before")[0]),
-                words.number(part.numbers("after")[0]),
+                words.count_or_number(part.numbers("before")[0]),
+                words.count_or_number(part.numbers("after")[0]),
                 "" if unit in ("n/a", "1") else unit,
                 badge(row.get("verdict", "n/a")),
                 rule_of(row),

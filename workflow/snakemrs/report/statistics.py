@@ -119,7 +119,7 @@ def _forest(part: Table, name: str) -> Forest | None:
         if not np.isfinite([estimate, low, high]).all():
             continue
         unit = " %" if in_percent else ""
-        note = f"{words.number(estimate)}{unit} ({words.number(low)} to {words.number(high)})"
+        note = words.with_interval(estimate, low, high, unit)
         if np.isfinite(p[n]):
             note += f", p {words.p_value(p[n])}"
         if np.isfinite(adjusted[n]):

@@ -56,7 +56,32 @@ def plus_minus(value: float, sd: float, digits: int = 3) -> str:
     if not -4 <= size < 6:
         return f"{number(value, digits)} ± {number(sd, 2)}"
     decimals = max(0, digits - 1 - size)
+    if sd > 0:  # no more than two digits of what is uncertain
+        decimals = max(0, min(decimals, 1 - math.floor(math.log10(sd))))
     return f"{value:.{decimals}f} ± {sd:.{decimals}f}".replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, unit: str = "") -> str:
+    """Write a value and its interval with the decimals that two digits of half the interval need."""
+    half = (high - low) / 2
+    if not (math.isfinite(value) and math.isfinite(half) and half > 0):
+        return f"{number(value)}{unit} ({number(low)} to {number(high)})"
+    decimals = max(0, 1 - math.floor(math.log10(half)))
+    if decimals > 6:
+        return f"{number(value)}{unit} ({number(low)} to {number(high)})"
+    shown = [f"{v:.{decimals}f}".replace("-", "−") for v in (value, low, high)]
+    return f"{shown[0]}{unit} ({shown[1]} to {shown[2]})"
+
+
+def count_or_number(value: float | None) -> str:
+    """Write a count as it is, another number with three significant digits and no more than three decimals."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    if value == round(value) and abs(value) < 1e6:
+        return f"{value:.0f}".replace("-", "−")
+    text = number(value)
+    short = f"{value:.3f}".replace("-", "−")
+    return min(text, short, key=len) if abs(value) < 1 else text
 
 
 def p_value(value: float) -> str:

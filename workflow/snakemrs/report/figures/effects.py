@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from snakemrs.report.figures.chart import Axis, Chart, Panel, Series, limits
 from snakemrs.report.inputs import Table
-from snakemrs.report.words import number, p_value
+from snakemrs.report.words import number, p_value, with_interval
 
 
 class Forest:
@@ -72,7 +72,7 @@ def forest_chart(table: Table, name: str) -> Forest | None:
         text = " · ".join(row[c] for c in heads if row[c] != "n/a") or "estimate"
         if not np.isfinite([estimate, low, high]).all() or row.get("term", "").lower() in ("intercept", "(intercept)"):
             continue
-        note = f"{number(estimate)} ({number(low)} to {number(high)})"
+        note = with_interval(estimate, low, high)
         if "p" in columns:
             note += f", p {p_value(Table(table.path, [row]).numbers('p')[0])}"
         rows.append((text, estimate, low, high, note))
@@ -101,10 +101,7 @@ def specification_chart(table: Table, name: str) -> Chart | None:
     x = np.arange(len(rows), dtype=float)
     choices = [c for c in ("group", "outcome") if c in table.columns and 1 < len({row[c] for row in rows}) <= 14]
     names = [" · ".join(row[c] for c in ("group", "choice") if row.get(c, "n/a") != "n/a") for row in rows]
-    titles = [
-        f"{name}: " + f"{number(e)} ({number(a)} to {number(b)})"
-        for name, e, a, b in zip(names, estimate, low, high, strict=True)
-    ]
+    titles = [f"{name}: {with_interval(e, a, b)}" for name, e, a, b in zip(names, estimate, low, high, strict=True)]
     top = Panel(Axis(*limits([low, high], include=[0.0]), "primary effect"), height=260, lines=[0.0])
     apart = (low > 0) | (high < 0)
     top.series += [
@@ -160,7 +157,7 @@ def dynamic_forest(betas: Table, name: str, metabolites: Sequence[str]) -> Fores
             or not np.isfinite([percent, low, high]).all()
         ):
             continue
-        note = f"{number(percent)} % ({number(low)} to {number(high)})"
+        note = with_interval(percent, low, high, " %")
         rows.append((f"{regressor} · {metabolite}", percent, low, high, note))
     if not rows:
         return None
