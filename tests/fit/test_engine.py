@@ -25,7 +25,7 @@ def engine(prepare_problem: Callable[..., Problem], measure: Callable[..., np.nd
         line_shape="voigt",
         phase1_sd=1.0,
         group_shift_sd=0.02,
-        group_width_sd=4.0,
+        group_width_sd=0.03,
         metabolite_shift_sd=0.003,
         max_shift=0.3,
     )

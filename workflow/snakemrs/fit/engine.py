@@ -14,7 +14,7 @@ asked, a shift of each metabolite. Everything is in units of the noise: costs ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg.lapack import dposv
@@ -94,6 +94,8 @@ class Engine:
     damping : ndarray, shape (B,)
         1/(1 + λ·roughness) of the baseline functions.
     prior : AmplitudePrior
+    excess : float
+        `scale` over the standard deviation of the scanner's noise (see `snakemrs.fit.effective_noise`).
     """
 
     problem: Problem
@@ -102,6 +104,7 @@ class Engine:
     parameters: Parameters
     damping: np.ndarray
     prior: AmplitudePrior
+    excess: float = 1.0
     evaluations: int = 0
     data_norm: float = 0.0
     _members: list[np.ndarray] = field(default_factory=list)
@@ -110,6 +113,11 @@ class Engine:
         groups = self.problem.groups
         self.data_norm = float(np.vdot(self.data, self.data).real)
         self._members = [np.flatnonzero(groups == g) for g in range(3)]
+
+    def with_excess(self, excess: float) -> Engine:
+        """The same spectrum measured against `excess` times the scanner's noise."""
+        factor = excess / self.excess
+        return replace(self, data=self.data / factor, scale=self.scale * factor, excess=excess)
 
     def shape_of(self, theta: np.ndarray) -> np.ndarray:
         """Line shape of each basis function on the times of the problem, shape (K, time)."""
@@ -174,21 +182,13 @@ class Engine:
         )
 
     def marginal(self, state: State, damping: np.ndarray) -> float:
-        """Minus twice the log marginal likelihood of a stiffness at the θ of `state` (see `baseline`).
-
-        Where the residual is larger than the noise, its variance takes the place of that of the noise: a baseline is
-        not made to follow what other parts of the model miss.
-        """
+        """Minus twice the log marginal likelihood of a stiffness at the θ of `state` (see `baseline`)."""
         weighted = state.cross * damping
         gram = state.products - weighted @ state.cross.T + self.prior.precision
         target = state.overlap - weighted @ state.on_splines + self.prior.target
         amplitudes, passive = solve_nonnegative(gram, target, state.passive)
-        use = np.flatnonzero(passive)
         fall = float(state.on_splines @ (damping * state.on_splines) + target @ amplitudes)
-        free = len(state.rotated) - int(passive.sum())
-        spread = max((self.data_norm - fall) / free, 1.0)
-        value = (self.data_norm - fall) / spread + free * float(np.log(spread))
-        value -= float(np.log1p(-damping[damping < 1.0]).sum())
+        value = self.data_norm - fall - float(np.log1p(-damping[damping < 1.0]).sum())
         use = np.flatnonzero(passive)
         if use.size:
             value += float(np.linalg.slogdet(gram[use[:, None], use])[1])

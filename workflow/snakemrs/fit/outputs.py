@@ -41,10 +41,19 @@ AMPLITUDES = {
     "metabolite": {"Description": "Metabolite, macromolecule, lipid, or a sum of them"},
     "amplitude": {"Description": "Signal at t = 0 divided by the number of protons", "Units": "as the data"},
     "amplitude_sd": {
-        "Description": "Cramér-Rao bound of the full model, times the residual over the noise where larger than 1",
+        "Description": "Standard deviation of the value: noise, baseline, soft priors and what the model misses; "
+        "1.96 of it on both sides hold the truth of 95 % of people who differ as the priors say",
         "Units": "as the data",
     },
-    "crlb_percent": {"Description": "amplitude_sd over amplitude", "Units": "%"},
+    "noise_sd": {
+        "Description": "Standard deviation over repeated measurements of the same signal: the scanner's noise alone",
+        "Units": "as the data",
+    },
+    "crlb_percent": {
+        "Description": "Cramér-Rao bound of the full model (baseline, non-linear parameters; the scanner's noise, "
+        "no soft priors of amplitudes) over the amplitude",
+        "Units": "%",
+    },
     "prior_share": {"Description": "Share of the value that its soft prior decides, 0 (data alone) to 1 (prior alone)"},
     "kind": {"Description": "metabolite, macromolecule, lipid or sum"},
 }
@@ -70,16 +79,19 @@ def with_same_names(frames: Sequence[FrameFit]) -> list[FrameFit]:
         if fit is not None and len(fit.names) < size:
             at = [richest.names.index(name) for name in fit.names]
             amplitudes, share = np.zeros(size), np.zeros(size)
-            covariance, parts = np.zeros((size, size)), np.zeros((size, len(fit.ppm)))
+            parts = np.zeros((size, len(fit.ppm)))
             amplitudes[at], share[at], parts[at] = fit.amplitudes, fit.prior_share, fit.parts
-            covariance[np.ix_(at, at)] = fit.covariance
+            matrices = np.zeros((3, size, size))
+            matrices[np.ix_(range(3), at, at)] = fit.covariance, fit.sampling, fit.bound
             fit = replace(
                 fit,
                 names=richest.names,
                 kinds=richest.kinds,
                 amplitudes=amplitudes,
                 prior_share=share,
-                covariance=covariance,
+                covariance=matrices[0],
+                sampling=matrices[1],
+                bound=matrices[2],
                 parts=parts,
             )
         out.append(replace(frame, fit=fit))
@@ -150,7 +162,10 @@ def amplitude_rows(
         return [at | {"metabolite": name, "kind": kind} for name, kind in zip(all_names, all_kinds, strict=True)]
     full = np.concatenate([np.eye(len(names)), matrix])
     values = full @ fit.amplitudes
-    sds = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", full, fit.covariance, full), 0))
+    sds, noise, bounds = (
+        np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", full, matrix, full), 0))
+        for matrix in (fit.covariance, fit.sampling, fit.bound)
+    )
     shares = [*fit.prior_share, *_sum_shares(fit, matrix)]
     return [
         at
@@ -158,11 +173,14 @@ def amplitude_rows(
             "metabolite": name,
             "amplitude": float(value),
             "amplitude_sd": float(sd),
-            "crlb_percent": float(100 * sd / value) if value > 0 else None,
+            "noise_sd": float(repeated),
+            "crlb_percent": float(100 * bound / value) if value > 0 else None,
             "prior_share": float(share),
             "kind": kind,
         }
-        for name, value, sd, share, kind in zip(all_names, values, sds, shares, all_kinds, strict=True)
+        for name, value, sd, repeated, bound, share, kind in zip(
+            all_names, values, sds, noise, bounds, shares, all_kinds, strict=True
+        )
     ]
 
 
@@ -229,6 +247,7 @@ def _summary(frame: FrameFit) -> dict[str, Any]:
         "lorentzian": values["lorentzian"],
         "gaussian": float(np.sqrt(values["gaussian_squared"])),
         "residual_ratio": fit.residual_ratio,
+        "effective_noise": fit.noise * fit.excess,
         "baseline_ed": fit.baseline_ed,
         "evaluations": fit.evaluations,
     }

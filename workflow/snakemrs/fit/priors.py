@@ -17,7 +17,7 @@ def amplitude_prior(
     """Gaussian priors on ratios: (c_k − ρ_k·S)/(s_k·S₀) ~ N(0, 1), with S = tCr a combination of the unknowns itself.
 
     S₀, tCr of an earlier step, only sets the width; the mean moves with the fitted tCr, so that the prior knows ratios
-    and no scale. Parametric macromolecules are held together in the same way, by the first of them.
+    and no scale. Parametric macromolecules are held together in the same way, each by the mean of all of them.
 
     Parameters
     ----------
@@ -37,12 +37,11 @@ def amplitude_prior(
     if scale > 0:
         precision += _ratios(names, known["ratios"], reference, scale)
     broad = known["macromolecules"]
-    if broad["reference"] in names and all(name in names for name in broad["ratios"]):
-        reference = np.array([name == broad["reference"] for name in names], float)
-        family = reference.astype(bool) | np.isin(names, list(broad["ratios"]))
-        height = max(float(reference @ amplitudes), float(amplitudes[family].mean()))
+    if all(name in names for name in broad):
+        mean = np.isin(names, list(broad)) / len(broad)
+        height = float(mean @ amplitudes)
         if height > 0:
-            precision += _ratios(names, broad["ratios"], reference, height)
+            precision += _ratios(names, {name: (1.0, spread) for name, spread in broad.items()}, mean, height)
     if scale <= 0:
         return AmplitudePrior(precision * strength, np.zeros(size))
     for one, other, share, deviation in known["pairs"]:
@@ -95,7 +94,7 @@ def parameters_for(
         if np.any(problem.groups == number):
             sd = group_shift_sd * frequency
             rows.append((f"shift_{group}", 0.0, -4 * sd, 4 * sd, sd))
-            rows.append((f"width_{group}", 0.0, -10.0, 40.0, group_width_sd))
+            rows.append((f"width_{group}", 0.0, -0.08 * frequency, 0.32 * frequency, group_width_sd * frequency))
     if metabolite_shift_sd > 0:
         sd = metabolite_shift_sd * frequency
         rows += [(f"shift_{n + 1}", 0.0, -4 * sd, 4 * sd, sd) for n in range(int(np.sum(problem.groups == 0)))]

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy import fft
 
-from snakemrs.fit.stiffness import damping_for, effective_grid
+from snakemrs.fit.stiffness import MOST_FLEXIBLE, damping_for, effective_grid
 from snakemrs.spins.axis import WATER_PPM
 from snakemrs.spins.basis import Basis
 
@@ -22,6 +22,8 @@ MARGIN = 1.2
 """Band beyond either end of the window, ppm."""
 EDGE = 0.6
 """Part of the margin over which the band fades out, ppm."""
+USABLE = 0.96
+"""Part of the spectral width that is looked at: at its ends are the edges of the receiver's filter."""
 KNOT_DISTANCE = 0.15
 """Distance of the knots of the baseline, ppm."""
 
@@ -104,10 +106,14 @@ class Problem:
 
 
 def prepare(basis: Basis, window: tuple[float, float]) -> Problem:
-    """Prepare a basis (already on the grid of the data) for fits in `window` (ppm, low and high)."""
+    """Prepare a basis (already on the grid of the data) for fits in `window` (ppm, low and high).
+
+    A window that reaches beyond the spectral width is cut to what lies within.
+    """
     count, step, frequency = basis.points, basis.dwell_time, basis.spectrometer_frequency
     duration = count * step
-    low, high = min(window), max(window)
+    reach = USABLE * 0.5 / (step * frequency)
+    low, high = max(min(window), WATER_PPM - reach), min(max(window), WATER_PPM + reach)
     start = int(np.ceil((WATER_PPM - high) * frequency * duration))
     stop = int(np.floor((WATER_PPM - low) * frequency * duration))
     width = stop - start + 1
@@ -199,7 +205,7 @@ def baseline_functions(ppm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
     values, vectors = eigh(penalty, gram)
     floor = 1e-6 * values[len(values) // 2]
-    keep = (values > floor) & (np.arange(len(values)) < int(np.ceil(7.0 * (high - low))))
+    keep = (values > floor) & (np.arange(len(values)) < int(np.ceil(MOST_FLEXIBLE * (high - low))))
     functions = np.concatenate([constant, vectors.T[keep] @ real])
     return np.ascontiguousarray(functions), np.concatenate([np.zeros(2), values[keep]])
 

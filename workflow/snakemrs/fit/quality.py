@@ -19,9 +19,7 @@ LOWEST_GAIN = 60.0
 """Least fall of χ² when metabolites are added to baseline and macromolecules; noise alone gives up to about 40."""
 LARGEST_WIDTH_PPM = 0.25
 """Line width above which metabolites cannot be told apart, ppm."""
-DOUBTFUL_RESIDUAL = 2.0
-"""Residual over noise above which the model misses something."""
-DOUBTFUL_MISFIT, FAILED_MISFIT = 0.04, 0.08
+DOUBTFUL_MISFIT, FAILED_MISFIT = 0.03, 0.08
 """What the residual has beyond noise (root mean square) over the tallest metabolite line."""
 
 
@@ -75,8 +73,14 @@ def judge(engine: Engine, state: State, result: SpectrumFit, search: Search) -> 
         failed.append(f"what the model misses is {misfit:.0%} of the tallest line")
     elif misfit > DOUBTFUL_MISFIT:
         doubtful.append(f"what the model misses is {misfit:.0%} of the tallest line")
-    elif result.residual_ratio > DOUBTFUL_RESIDUAL:
-        doubtful.append(f"the residual is {result.residual_ratio:.1f} times the noise")
+    for group in ("macromolecule", "lipid"):
+        for what in ("shift", "width"):
+            name = f"{what}_{group}"
+            if name in parameters.names:
+                at = parameters.index(name)
+                low, high = parameters.lower[at], parameters.upper[at]
+                if min(state.theta[at] - low, high - state.theta[at]) < 0.01 * (high - low):
+                    doubtful.append(f"the {what} of {group}s ran to the end of its range")
     if not search.converged:
         doubtful.append("the search did not converge")
     if search.rival < 10.0:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from snakemrs.fit.baseline import choose_stiffness
+from snakemrs.fit.effective_noise import excess_of
 from snakemrs.fit.engine import Engine, State, no_prior
 from snakemrs.fit.priors import amplitude_prior, parameters_for
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Search, Verdict, judge
 from snakemrs.fit.start import find_starts, noise_level
 from snakemrs.fit.stiffness import damping_for
-from snakemrs.fit.uncertainty import bounds
+from snakemrs.fit.uncertainty import uncertainty_of
 from snakemrs.study.settings.fit import FitSettings
 
 WIDTHS = (2.0, 5.0, 9.0, 15.0)
@@ -39,8 +40,8 @@ class SpectrumFit:
     names : tuple of str
     amplitudes : ndarray, shape (K,)
         In the units of the data (signal at t = 0 per proton).
-    covariance : ndarray, shape (K, K)
-        From the full model: baseline, non-linear parameters and priors included (Cramér–Rao).
+    covariance, sampling, bound : ndarray, shape (K, K)
+        Of the posterior, of repeated noise, and the Cramér–Rao bound (`snakemrs.fit.uncertainty.Uncertainty`).
     prior_share : ndarray, shape (K,)
         How much of each amplitude its prior decides: ∂estimate/∂(prior mean), between 0 and 1.
     ppm : ndarray, shape (n,)
@@ -59,6 +60,8 @@ class SpectrumFit:
         Standard deviation of the real part of the noise of the spectrum.
     residual_ratio : float
         Root mean square of the residual over the noise, corrected for the number of parameters.
+    excess : float
+        Effective noise over the scanner's noise (`snakemrs.fit.effective_noise`).
     baseline_ed : float
         Effective number of baseline parameters per ppm.
     verdict : Verdict
@@ -68,6 +71,8 @@ class SpectrumFit:
     names: tuple[str, ...]
     amplitudes: np.ndarray
     covariance: np.ndarray
+    sampling: np.ndarray
+    bound: np.ndarray
     prior_share: np.ndarray
     ppm: np.ndarray
     data: np.ndarray
@@ -80,6 +85,7 @@ class SpectrumFit:
     snr: float
     noise: float
     residual_ratio: float
+    excess: float
     baseline_ed: float
     verdict: Verdict
     evaluations: int = 0
@@ -144,8 +150,9 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
     always = settings.metabolite_shifts == "always"
     engine = _engine(problem, fid, noise, damping, settings, always)
     state, search = _first_fit(engine, fid, settings)
+    engine, state = _measured_against_misfit(engine, state)
     if problem.with_lipids is not None:
-        fat = _engine(problem.with_lipids, fid, noise, damping, settings, always)
+        fat = _engine(problem.with_lipids, fid, noise, damping, settings, always).with_excess(engine.excess)
         extended = fat.evaluate(_insert(engine, fat, state.theta))
         if state.cost - extended.cost > LIPID_GAIN:
             engine, problem = fat, problem.with_lipids
@@ -168,17 +175,23 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
         state, converged = engine.minimise(state.theta, settings.max_iterations)
     if settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM:
         free = replace(_engine(problem, fid, noise, engine.damping, settings, True), prior=engine.prior)
+        free = free.with_excess(engine.excess)
         theta = _insert(engine, free, state.theta)
         free.evaluations = engine.evaluations
         engine = free
         state, converged = engine.minimise(theta, settings.max_iterations)
+        engine, state = _measured_against_misfit(engine, state)
         if settings.baseline == "auto":
-            again, _ = choose_stiffness(engine, state, dampings)
-            if again != best:
-                best = again
-                engine.damping = dampings[best]
-                state, converged = engine.minimise(state.theta, settings.max_iterations)
+            best, _ = choose_stiffness(engine, state, dampings)
+            engine.damping = dampings[best]
+        state, converged = engine.minimise(state.theta, settings.max_iterations)
     return Optimum(engine, state, replace(search, converged=converged))
+
+
+def _measured_against_misfit(engine: Engine, state: State) -> tuple[Engine, State]:
+    """Take what the model misses at an optimum for the noise (`snakemrs.fit.effective_noise`)."""
+    engine = engine.with_excess(excess_of(engine, state))
+    return engine, engine.evaluate(state.theta, state.passive)
 
 
 def _looks_conjugated(problem: Problem, fid: np.ndarray, settings: FitSettings) -> bool:
@@ -251,11 +264,11 @@ def _first_fit(engine: Engine, fid: np.ndarray, settings: FitSettings) -> tuple[
 
 
 def _residual_ratio(engine: Engine, state: State) -> float:
-    """Root mean square of the residual over the noise, corrected for the number of free parameters."""
+    """Root mean square of the residual over the scanner's noise, corrected for the number of free parameters."""
     parameters = engine.parameters
     free = float(np.sum((parameters.upper > parameters.lower) & (parameters.precision == 0)))
     free += float(state.passive.sum()) + float(engine.damping.sum())
-    return float(np.sqrt(state.residual @ state.residual / max(len(state.residual) - free, 1.0)))
+    return engine.excess * float(np.sqrt(state.residual @ state.residual / max(len(state.residual) - free, 1.0)))
 
 
 def result_of(optimum: Optimum) -> SpectrumFit:
@@ -263,7 +276,7 @@ def result_of(optimum: Optimum) -> SpectrumFit:
     engine, state, search = optimum.engine, optimum.state, optimum.search
     problem, parameters, noise = engine.problem, engine.parameters, engine.scale
     ratio = _residual_ratio(engine, state)
-    covariance, share, theta_sd = bounds(engine, state, max(ratio, 1.0))
+    known = uncertainty_of(engine, state, max(ratio / engine.excess, 1.0))
     values = dict(zip(parameters.names, state.theta.tolist(), strict=True))
     lorentz = max(0.0, values["lorentzian"] + problem.basis.line_width)
     gauss = float(np.sqrt(values["gaussian_squared"]))
@@ -274,19 +287,22 @@ def result_of(optimum: Optimum) -> SpectrumFit:
         names=problem.names,
         kinds=problem.basis.kinds,
         amplitudes=state.amplitudes,
-        covariance=covariance,
-        prior_share=share,
+        covariance=known.covariance,
+        sampling=known.sampling,
+        bound=known.bound,
+        prior_share=known.share,
         ppm=problem.ppm,
         data=state.rotated.view(complex) * noise,
         fit=(state.rotated + state.residual).view(complex) * noise,
         baseline=(state.baseline @ problem.splines).view(complex) * noise,
         parts=parts,
         parameters=values,
-        parameter_sd=dict(zip(parameters.names, theta_sd.tolist(), strict=True)),
+        parameter_sd=dict(zip(parameters.names, known.theta_sd.tolist(), strict=True)),
         line_width=line_width,
-        snr=float(metabolites.max() / noise),
-        noise=noise,
+        snr=float(metabolites.max() * engine.excess / noise),
+        noise=noise / engine.excess,
         residual_ratio=ratio,
+        excess=engine.excess,
         baseline_ed=float(engine.damping.sum()) / problem.width_ppm,
         verdict=Verdict("ok", ""),
         evaluations=engine.evaluations,

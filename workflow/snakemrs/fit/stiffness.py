@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST_FLEXIBLE = 7.0
+"""Largest effective number of parameters per ppm (Wilson 2021)."""
+
 
 def damping_for(roughness: np.ndarray, effective: float) -> np.ndarray:
     """Damping 1/(1 + λ·roughness) of the functions with `effective` parameters in all (λ found by bisection).
@@ -23,5 +26,5 @@ def damping_for(roughness: np.ndarray, effective: float) -> np.ndarray:
 
 
 def effective_grid(width_ppm: float) -> np.ndarray:
-    """Effective numbers of parameters that are tried: from none (a constant) to 7 per ppm (Wilson 2021)."""
-    return np.concatenate([[2.0], 2.0 + np.geomspace(0.5, 7.0 * width_ppm - 2.0, 11)])
+    """Effective numbers of parameters that are tried: from none (a constant) to `MOST_FLEXIBLE` per ppm."""
+    return np.concatenate([[2.0], 2.0 + np.geomspace(0.5, MOST_FLEXIBLE * width_ppm - 2.0, 11)])

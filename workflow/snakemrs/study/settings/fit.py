@@ -59,8 +59,8 @@ class FitSettings(Settings):
     group_shift_sd: float = Field(0.02, gt=0, le=0.1)
     """Standard deviation of the shift of macromolecules and of lipids against metabolites, ppm."""
 
-    group_width_sd: float = Field(4.0, gt=0)
-    """Standard deviation of the broadening of macromolecules and of lipids against metabolites, Hz."""
+    group_width_sd: float = Field(0.03, gt=0, le=0.2)
+    """Standard deviation of the broadening of macromolecules and of lipids against metabolites, ppm."""
 
     phase1_sd: float = Field(1.0, ge=0)
     """Standard deviation of the phase of first order, degrees per ppm; 0: none."""
