@@ -21,6 +21,7 @@ from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
 from snakemrs.study.plan import Plan
 from snakemrs.study.tables import Problem
+from snakemrs.study.variants import in_words as changes_in_words
 
 
 @click.command()
@@ -146,19 +147,23 @@ def targets(plan: Plan, labels: tuple[str, ...]) -> list[str]:
 
 
 def explain(record: Record, study: Path, plan: Plan) -> list[str]:
-    """Say in words why jobs run: a line a participant (or the group), the causes of each."""
+    """Say in words why jobs run: a line a participant, a choice of the sensitivity analysis, the group."""
+    variants = plan.settings["group"]["sensitivity"]["variants"]
     by_unit: dict[str, list[Job]] = {}
     for job in record.jobs.values():
         match = re.match(r"sub-[A-Za-z0-9]+", job.name)
-        by_unit.setdefault(match.group() if match else "group", []).append(job)
+        unit = f"choice {job.variant}" if job.variant else match.group() if match else "group"
+        by_unit.setdefault(unit, []).append(job)
     lines: list[str] = []
-    for unit in sorted(by_unit, key=lambda name: (name == "group", name)):
+    for unit in sorted(by_unit, key=lambda name: (name == "group", name.startswith("choice"), name)):
         causes = [cause for job in by_unit[unit] if (cause := in_words(job, study, plan))]
         if "not yet ingested" in causes and not any(cause.startswith("raw file") for cause in causes):
             causes = ["new, nothing made yet"]
         if unit == "group" and any(cause.startswith("new") for line in lines for cause in [line.split(": ", 1)[1]]):
             causes = ["new participant"]
         stages = ", ".join(dict.fromkeys(job.stage for job in by_unit[unit]))
+        if choice := by_unit[unit][0].variant:
+            unit = f"{unit} ({changes_in_words(variants[choice])})"
         lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
     return lines
 
@@ -168,7 +173,7 @@ def in_words(job: Job, study: Path, plan: Plan) -> str | None:
     reason = job.reason
     if "Params have changed" in reason:
         if job.rule == "ingest":
-            scan = next((s for s in plan.scans if s.bids.endswith(f"/{job.name}.nii.gz")), None)
+            scan = next((s for s in plan.scans if s.bids.endswith(f"/{job.unit}.nii.gz")), None)
             if scan is not None and scan.sha256 in reason:
                 when = time.strftime("%Y-%m-%d", time.localtime((study / plan.raw / scan.path).stat().st_mtime))
                 return f"raw file replaced on {when} ({scan.path})"
@@ -176,7 +181,7 @@ def in_words(job: Job, study: Path, plan: Plan) -> str | None:
         tables = {"group": "tables (participants, sessions, phenotype), ", "ingest": "tables, "}.get(job.stage, "")
         return f"{job.stage}: {tables}settings or version changed"
     if "Set of input files has changed" in reason:
-        return "other inputs than before" if job.rule != "group" else "other participants than before"
+        return "other inputs than before" if job.rule != "group" else "other participants or choices than before"
     if "Updated input files" in reason and "Missing output files" not in reason:
         return f"an input of {job.stage} changed"
     if "Missing output files" in reason:
