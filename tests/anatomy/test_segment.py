@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -14,21 +13,6 @@ from click.testing import CliRunner
 from snakemrs.anatomy.command import read_t1w, segment
 from snakemrs.errors import DataError, RequestError
 from snakemrs.io.tables import read_table
-
-
-@pytest.fixture(scope="session")
-def heads() -> ModuleType:
-    """The virtual heads of the benchmark."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "segmentation_heads.py"
-    spec = importlib.util.spec_from_file_location("segmentation_heads", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["segmentation_heads"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def save(path: Path, data: np.ndarray, affine: np.ndarray | None = None) -> Path:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,16 +17,9 @@ from snakemrs.study.settings.anatomy import AnatomySettings
 
 
 @pytest.fixture(scope="module")
-def first() -> Segmentation:
+def first(heads: ModuleType) -> Segmentation:
     """A virtual head of 3 mm with its true tissue."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "segmentation_heads.py"
-    spec = importlib.util.spec_from_file_location("segmentation_heads", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["segmentation_heads"] = module
-    spec.loader.exec_module(module)
-    head = module.draw(5, (3, 3, 3))
+    head = heads.draw(5, (3, 3, 3))
     maps = {name.upper(): data for name, data in head.truth.items()}
     # The second opinion calls a tenth of the grey matter white.
     second = {"GM": 0.9 * maps["GM"], "WM": maps["WM"] + 0.1 * maps["GM"], "CSF": maps["CSF"]}

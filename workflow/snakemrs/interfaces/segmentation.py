@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from snakemrs.errors import RequestError
+from snakemrs.errors import DataError, RequestError
 
 os.environ.setdefault("NO_ET", "1")
 
@@ -25,11 +26,34 @@ def require(program: str) -> None:
         raise RequestError(f"the program {program} is not on this machine", expected=program, remedy=REMEDY[program])
 
 
+def _run(interface: Any, program: str, image: Path, folder: Path, made: list[Path]) -> None:
+    """Run a program in `folder`; where it fails, or leaves a file of `made` out, the error has its last lines."""
+    interface.terminal_output = "file_split"
+    try:
+        interface.run(cwd=str(folder))
+    except (OSError, RuntimeError) as error:
+        problem = str(error).strip().splitlines()[-1]
+    else:
+        if all(path.exists() for path in made):
+            return
+        problem = "it ended without its results"
+    said = [f.read_text(errors="replace").strip() for f in sorted(folder.glob("std*.nipype"))]
+    last = " / ".join(line for text in said for line in text.splitlines()[-3:])
+    raise DataError(
+        f"the program {program} failed",
+        file=image.name,
+        found=last or problem,
+        expected=", ".join(path.name for path in made),
+        remedy=f"try {program} by hand on this image, or choose the backend atropos",
+    )
+
+
 def run_fast(brain: Path, folder: Path) -> dict[str, Path]:
     """Run FSL FAST on a skull-stripped T1w; give the partial-volume maps ``CSF GM WM``."""
     require("fast")
     from nipype.interfaces import fsl
 
+    maps = {name: folder / f"fast_pve_{k}.nii.gz" for k, name in enumerate(("CSF", "GM", "WM"))}
     interface = fsl.FAST(
         in_files=[str(brain)],
         number_classes=3,
@@ -37,8 +61,8 @@ def run_fast(brain: Path, folder: Path) -> dict[str, Path]:
         out_basename=str(folder / "fast"),
         output_type="NIFTI_GZ",
     )
-    interface.run(cwd=str(folder))
-    return {name: folder / f"fast_pve_{k}.nii.gz" for k, name in enumerate(("CSF", "GM", "WM"))}
+    _run(interface, "fast", brain, folder, list(maps.values()))
+    return maps
 
 
 def run_synthseg(t1w: Path, folder: Path, threads: int) -> Path:
@@ -48,5 +72,5 @@ def run_synthseg(t1w: Path, folder: Path, threads: int) -> Path:
 
     labels = folder / "synthseg.nii.gz"
     arguments = f"--i {t1w} --o {labels} --robust --cpu --threads {threads}"
-    CommandLine(command="mri_synthseg", args=arguments).run(cwd=str(folder))
+    _run(CommandLine(command="mri_synthseg", args=arguments), "mri_synthseg", t1w, folder, [labels])
     return labels
