@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from report.browsing import check_pages
+from report.webdriver import available
 from snakemrs.io.tables import read_table
 
 from .conftest import Outcome, snakemrs
@@ -37,6 +39,12 @@ def test_the_run_finishes_with_its_pages(philips: tuple[Path, Outcome]) -> None:
     assert outcome.code == 0, outcome.out + outcome.err
     for page in ("index.html", "sub-01.html", "sub-02.html", "methods.md", "references.bib", "mrsinmrs.tsv"):
         assert (study / "derivatives" / "snakemrs" / page).stat().st_size > 500
+
+
+@pytest.mark.skipif(not available(), reason="chromium and chromedriver are not installed (Debian: chromium-driver)")
+@pytest.mark.parametrize(("width", "height"), [(1366, 900), (390, 844)], ids=["laptop", "phone"])
+def test_the_pages_open_in_a_browser(philips: tuple[Path, Outcome], tmp_path: Path, width: int, height: int) -> None:
+    check_pages(philips[0] / "derivatives" / "snakemrs", tmp_path / "profile", width, height)
 
 
 def test_the_bids_dataset_has_no_errors(philips: tuple[Path, Outcome]) -> None:

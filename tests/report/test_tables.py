@@ -101,6 +101,11 @@ def test_counts_have_no_decimals_and_small_numbers_no_more_than_three(value: flo
     assert words.count_or_number(value) == text
 
 
+def test_terms_of_a_model_are_written_in_words() -> None:
+    assert words.term("condition[T.B]:phase[T.infusion]") == "condition B × phase infusion"
+    assert words.term("line_width_naa") == "line_width_naa"
+
+
 def test_the_worst_verdict_counts() -> None:
     assert words.worst(["pass", "warn", "pass"]) == "warn"
     assert words.worst(["n/a", "pass"]) == "pass"

@@ -80,8 +80,8 @@ def tissue_grid(table: Table) -> Grid:
     )
 
 
-def plain_grid(table: Table, caption: str) -> Grid:
-    """Give any table as it is, numbers shortened, verdicts as badges."""
+def plain_grid(table: Table, caption: str, counted: bool = True) -> Grid:
+    """Give any table as it is, numbers shortened, verdicts as badges; `counted` says how many rows in the caption."""
     # A column that nobody fills tells nothing here; the download has it.
     columns = [c for c in table.columns if any(row[c] != "n/a" for row in table.rows)]
     parts = {column: table.numbers(column) for column in columns}
@@ -103,7 +103,7 @@ def plain_grid(table: Table, caption: str) -> Grid:
     return Grid(
         [c.replace("_", " ") for c in columns],
         body,
-        f"{caption}, n = {len(body)}.",
+        f"{caption}, n = {len(body)}." if counted else f"{caption}.",
         download(table.path, table.rows),
         numeric,
     )

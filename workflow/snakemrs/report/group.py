@@ -73,7 +73,7 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
         content.not_done.append("Who finished: the table completeness.tsv is not there")
     flow = reader.table(opened / "flow.tsv")
     if flow is not None and flow.rows:
-        content.grids["flow"] = plain_grid(flow, "Flow by sequence and period")
+        content.grids["flow"] = plain_grid(flow, "Participants at each step", counted=False)
     quality = reader.table(folder / "quality.tsv")
     if quality is not None and quality.rows:
         add("quality", "Quality of all", lambda: cohort.quality_charts(quality, "quality"))

@@ -125,7 +125,7 @@ def _forest(part: Table, name: str) -> Forest | None:
         if np.isfinite(adjusted[n]):
             note += f", adjusted {words.p_value(adjusted[n])}"
         sizes.add(row.get("n_participants", "n/a"))
-        text = " · ".join(row[c] for c in heads if row.get(c, "n/a") != "n/a")
+        text = " · ".join(words.term(row[c]) if c == "term" else row[c] for c in heads if row.get(c, "n/a") != "n/a")
         rows.append((text, estimate, low, high, note))
     if not rows:
         return None

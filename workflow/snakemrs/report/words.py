@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 # Worst first.
 VERDICTS = ("fail", "warn", "pass", "n/a")
@@ -82,6 +83,11 @@ def count_or_number(value: float | None) -> str:
     text = number(value)
     short = f"{value:.3f}".replace("-", "−")
     return min(text, short, key=len) if abs(value) < 1 else text
+
+
+def term(name: str) -> str:
+    """Write a term of a model in plain words: ``condition[T.B]:phase[T.infusion]`` is condition B × phase infusion."""
+    return re.sub(r"(\w+)\[T\.([^\]]+)\]", r"\1 \2", name).replace(":", " × ")
 
 
 def p_value(value: float) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from snakemrs.report.figures.chart import Axis, Chart, Panel, Series, limits
 from snakemrs.report.inputs import Table
-from snakemrs.report.words import number, p_value, with_interval
+from snakemrs.report.words import number, p_value, term, with_interval
 
 
 class Forest:
@@ -69,7 +69,7 @@ def forest_chart(table: Table, name: str) -> Forest | None:
     for row, estimate, low, high in zip(
         table.rows, table.numbers("estimate"), table.numbers("ci_low"), table.numbers("ci_high"), strict=True
     ):
-        text = " · ".join(row[c] for c in heads if row[c] != "n/a") or "estimate"
+        text = " · ".join(term(row[c]) if c == "term" else row[c] for c in heads if row[c] != "n/a") or "estimate"
         if not np.isfinite([estimate, low, high]).all() or row.get("term", "").lower() in ("intercept", "(intercept)"):
             continue
         note = with_interval(estimate, low, high)
