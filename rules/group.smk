@@ -11,6 +11,7 @@ rule group:
             table=[
                 "concentrations",
                 "frames",
+                "functional",
                 "quality",
                 "clinical",
                 "completeness",

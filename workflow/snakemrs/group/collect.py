@@ -13,6 +13,7 @@ from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.group import join
 from snakemrs.group.clinical import ClinicalProblem, check_visits, clinical_rows, read_phenotype
 from snakemrs.group.formula import natural_key
+from snakemrs.group.functional import summary_of
 from snakemrs.group.instruments import load_instruments
 from snakemrs.io.tables import Row, parse_number, read_table
 from snakemrs.study.plan import DERIVATIVES
@@ -30,12 +31,14 @@ class Joined:
 
     Attributes
     ----------
-    concentrations, quality, clinical, completeness, flow, excluded : list of dict
+    concentrations, quality, clinical, completeness, flow, excluded, functional : list of dict
     frames : list of dict
         A row a frame (or spectrum) of the selected spectra, a column an outcome; excluded ones are not in it.
     problems : list of ClinicalProblem
     statements : list of str
         What was chosen or left out.
+    remission_also : tuple of float
+        Further cut-offs of remission of the primary instrument.
     """
 
     concentrations: list[dict[str, Any]] = field(default_factory=list)
@@ -44,11 +47,13 @@ class Joined:
     completeness: list[dict[str, Any]] = field(default_factory=list)
     flow: list[dict[str, Any]] = field(default_factory=list)
     excluded: list[dict[str, Any]] = field(default_factory=list)
+    functional: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
     every_frame: list[dict[str, Any]] = field(default_factory=list)
     problems: list[ClinicalProblem] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     design_columns: tuple[str, ...] = ()
+    remission_also: tuple[float, ...] = ()
 
 
 class Collector:
@@ -235,13 +240,16 @@ class Collector:
     ) -> None:
         entities = {k: spectrum.get(k) for k in join.ENTITIES}
         events = self._events_of(spectrum)
+        summary = self._read(self._file(spectrum, "desc-dynamic_summary.tsv"))
+        changes = self._read(self._file(spectrum, "desc-dynamic_concentrations.tsv"))
+        self.joined.functional += summary_of({**entities, **design}, summary, changes)
         for kind in ("static", "frames", "dynamic"):
             rows = self._read(self._file(spectrum, f"desc-{kind}_concentrations.tsv"))
             if not rows:
                 continue
             long = [{**entities, **design, "kind": kind, **row} for row in rows]
             self.joined.concentrations += long
-            if not chosen or kind == "dynamic":
+            if not chosen or kind == "dynamic" or (kind == "frames" and self._are_sliding(spectrum)):
                 continue
             limits = self._frame_verdicts(spectrum) if kind == "frames" else {}
             fits = self._fit_status(spectrum, kind)
@@ -272,6 +280,16 @@ class Collector:
                     )
                 else:
                     self.joined.frames.append(frame)
+
+    def _are_sliding(self, spectrum: Mapping[str, Any]) -> bool:
+        """Whether the frames overlap: they share transients, so that no model may take them as rows."""
+        rows = self._read(self._file(spectrum, "desc-frames_quality.tsv"))
+        sliding = any(row.get("kind") == "sliding" for row in rows)
+        if sliding:
+            self.joined.statements.append(
+                f"{spectrum['stem']}: its frames overlap (sliding windows, for figures only) and are left out of models"
+            )
+        return sliding
 
     def _frame_verdicts(self, spectrum: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         rows = self._read(self._file(spectrum, "desc-frames_quality.tsv"))
@@ -377,6 +395,9 @@ class Collector:
         self.joined.problems = problems + more
         base = clinical.baseline or next((v for v in ("baseline", "pre") if v in found), "baseline")
         cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
+        if (primary := instruments.get(clinical.primary)) is not None:
+            own_cut = cut.get(clinical.primary, primary.remission)
+            self.joined.remission_also = tuple(other for other in primary.remission_also if other != own_cut)
         for row in clinical_rows(scores, instruments, base, cut):
             place = (str(row["participant"]), str(row["session"]))
             self.joined.clinical.append({**design.get(place, {}), **row})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemrs.group.collect import Joined
+from snakemrs.group.functional import MOLAL, SUMMARY
 from snakemrs.group.results import RESULT_COLUMNS, RESULT_DESCRIPTIONS, Results
 from snakemrs.io.tables import write_table
 
@@ -89,6 +90,8 @@ def write_joined(folder: Path, joined: Joined) -> None:
     stray = {c for row in joined.concentrations for c in row} - {*entities, *design, *IDENTITY, *numbers}
     columns = [*entities, "kind", "frame", "onset", "duration", "metabolite", *numbers, *sorted(stray), *design]
     _table(folder / "concentrations.tsv", joined.concentrations, columns, IDENTITY, NUMBERS)
+    measures = [c for c in (*SUMMARY, *MOLAL) if c not in design]
+    _table(folder / "functional.tsv", joined.functional, (*entities, *design, *measures), SUMMARY, MOLAL, IDENTITY)
     _table(folder / "quality.tsv", joined.quality, (*entities, *QUALITY), IDENTITY, QUALITY)
     columns = ["participant", "session", *design, *CLINICAL]
     _table(folder / "clinical.tsv", joined.clinical, columns, IDENTITY, CLINICAL)

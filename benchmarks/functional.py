@@ -1,0 +1,295 @@
+# ruff: noqa: E402
+"""Functional MRS against the truth of the virtual scanner: bias, the line-narrowing trap, drift, power, speed.
+
+    python benchmarks/functional.py changes [--sessions 100]     step, ramp, realistic preset: bias and coverage
+    python benchmarks/functional.py trap [--sessions 100]        bold-only with and without the width term; drift-only
+    python benchmarks/functional.py detection [--sessions 100]   smallest change found with 80 % power, frames beside
+    python benchmarks/functional.py speed                        32 and 320 transients of 2048 points
+
+Sessions are made in memory by the virtual scanner, each of another person with another line width and drift, spoilt
+transients included, and go through `snakemrs.spectra.process.correct` (alignment, outliers, referencing), the design
+that the workflow makes of the infusion, and the dynamic fit. Residual water and eddy currents are left out: their
+removal has benchmarks of its own (spectra_*.py). Errors (±) are standard errors over sessions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import numpy as np
+
+from snakemrs.fit.functional.contrasts import change_of
+from snakemrs.fit.functional.course import cut_bins
+from snakemrs.fit.functional.design import BASELINE, Event, make_design
+from snakemrs.fit.functional.session import fit_session
+from snakemrs.fit.problem import Problem
+from snakemrs.fit.setup import build_problem
+from snakemrs.fit.spectrum import fit_spectrum
+from snakemrs.io.nifti_mrs import NiftiMrs
+from snakemrs.scanner.cohort import draw_cohort
+from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
+from snakemrs.scanner.signal import add_noise, draw_factors, make_basis, session_signal
+from snakemrs.spectra.process import Corrected, correct
+from snakemrs.spins.basis import Basis
+from snakemrs.spins.simulation import simulate_basis
+from snakemrs.study.relaxation import TissueConstants, field_strength, load_constants
+from snakemrs.study.resources import constants
+from snakemrs.study.settings.fit import FitSettings
+from snakemrs.study.settings.functional import FunctionalSettings, RegressorSettings
+from snakemrs.study.settings.spectra import SpectraSettings
+
+SHOWN = {"Glu": ("Glu",), "Gln": ("Gln",), "Glx": ("Glu", "Gln"), "tNAA": ("NAA", "NAAG"), "tCr": ("Cr", "PCr")}
+CLEAN = {"residual_water": 0.0, "eddy_current": (0.0, 0.0)}
+TISSUE = {"gm": 0.6, "wm": 0.3, "csf": 0.1}
+FRAMES = {BASELINE: 2, "infusion": 6}
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """What all sessions share."""
+
+    protocol: Protocol
+    basis: Basis
+    known: TissueConstants
+    problem: Problem
+
+
+def make_scanner(transients: int) -> Scanner:
+    """The virtual scanner of a Philips session, and the basis that the workflow would simulate for it."""
+    protocol = load_protocol("philips", transients)
+    axis = {"spectrometer_frequency": protocol.spectrometer_frequency, "bandwidth": protocol.bandwidth}
+    fitted = simulate_basis("press", protocol.echo_time, protocol.te1, points=protocol.points, **axis)
+    problem, _ = build_problem(
+        fitted,
+        FitSettings(),
+        dwell_time=1 / protocol.bandwidth,
+        points=protocol.points,
+        spectrometer_frequency=protocol.spectrometer_frequency,
+        not_fitted=constants("fit_basis")["not_fitted"],
+    )
+    known = load_constants(field_strength(protocol.spectrometer_frequency))
+    return Scanner(protocol, make_basis(protocol), known, problem)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A corrected session in memory: transients in use, their times and weights, and the true courses."""
+
+    fids: np.ndarray
+    weights: np.ndarray
+    onset: np.ndarray
+    duration: np.ndarray
+    truth: dict[str, np.ndarray]
+
+
+def make_session(scanner: Scanner, preset: Preset, number: int) -> Session:
+    """Scan one session of a person of one's own."""
+    protocol = scanner.protocol
+    random = np.random.default_rng([7, number])
+    person = draw_cohort(preset, 1, number, 1).people[0]
+    signal = session_signal(
+        person,
+        person.visits[0],
+        TISSUE,
+        scanner.basis,
+        preset,
+        protocol,
+        scanner.known,
+        draw_factors(preset, random),
+        random,
+    )
+    header = {
+        "SpectrometerFrequency": [protocol.spectrometer_frequency],
+        "ResonantNucleus": ["1H"],
+        "EchoTime": protocol.echo_time,
+        "RepetitionTime": protocol.repetition_time,
+    }
+    empty = NiftiMrs(np.zeros((1, 1, 1, 1), np.complex64), np.eye(4), 1 / protocol.bandwidth, header)
+    image = empty.with_signal(add_noise(signal.metabolites, signal.truth.noise, random), "DIM_DYN")
+    done: Corrected = correct(image, None, SpectraSettings(remove_water=False))
+    used = done.outliers.weights > 0
+    truth = {name: course[used] for name, course in signal.truth.concentrations.items()}
+    length = np.full(int(used.sum()), done.spacing)
+    return Session(done.fids[used], done.outliers.weights[used], done.onsets[used], length, truth)
+
+
+def fit(scanner: Scanner, session: Session, settings: FunctionalSettings) -> dict[str, np.ndarray]:
+    """Change, standard deviation, Fieller's interval, true change in per cent, by metabolite; line width in Hz."""
+    protocol = scanner.protocol
+    infusion = [Event(protocol.baseline_duration, protocol.infusion_duration, "infusion")]
+    design = make_design(session.onset, session.duration, infusion, settings)
+    done = fit_session(
+        scanner.problem, session.fids, session.weights, design, FitSettings(), constants("fit_priors")
+    ).fit
+    contrast, baseline = next(iter(design.contrasts.values())), design.level(BASELINE)
+    on, off = design.rows("infusion"), design.rows(BASELINE)
+    found = {}
+    for label, parts in SHOWN.items():
+        weights = np.array([float(name in parts) for name in done.names])
+        change = change_of(done.betas, done.covariance, contrast, baseline, weights)
+        course = np.sum([session.truth[part] for part in parts], axis=0)
+        true = 100 * (course[on].mean() / course[off].mean() - 1)
+        found[label] = np.array([change.percent, change.percent_sd, change.low, change.high, true])
+    if design.width_names:
+        row = design.width_matrix[on].mean(axis=0) - design.width_matrix[off].mean(axis=0)
+        found["line width (Hz)"] = np.array([float(row @ done.width_betas), *[np.nan] * 4])
+    return found
+
+
+def fit_frames(scanner: Scanner, session: Session) -> dict[str, float]:
+    """Change in per cent from frames fitted one by one, by metabolite."""
+    protocol = scanner.protocol
+    infusion = [Event(protocol.baseline_duration, protocol.infusion_duration, "infusion")]
+    design = make_design(session.onset, session.duration, infusion, FunctionalSettings())
+    bins = cut_bins(session.onset, session.duration, design.phase, protocol.frame_duration)
+    levels: dict[str, list[np.ndarray]] = {phase: [] for phase in FRAMES}
+    for members, phase in zip(bins.members, bins.phase, strict=True):
+        weights = session.weights[members]
+        fid = weights @ session.fids[members] / weights.sum()
+        done = fit_spectrum(scanner.problem, fid, FitSettings(), constants("fit_priors"))
+        amplitudes = dict(zip(done.names, done.amplitudes, strict=True))
+        levels[phase].append(np.array([sum(amplitudes[p] for p in parts) for parts in SHOWN.values()]))
+    on, off = (np.mean(levels[phase], axis=0) for phase in ("infusion", BASELINE))
+    return dict(zip(SHOWN, 100 * (on / off - 1), strict=True))
+
+
+def report(title: str, found: list[dict[str, np.ndarray]], labels: tuple[str, ...]) -> None:
+    """Print a row a metabolite: mean true change, bias, spread, what the fit says of it, coverage."""
+    for label in labels:
+        value, sd, low, high, true = np.array([one[label] for one in found]).T
+        error = value - true if np.isfinite(true).all() else value
+        mean, se = error.mean(), error.std(ddof=1) / np.sqrt(len(error))
+        if np.isfinite(true).all():
+            said = f"{sd.mean():.2f} | {np.mean((low <= true) & (true <= high)):.0%}"
+            rest = f"{true.mean():.2f} | {mean:+.2f} ± {se:.2f} | {error.std(ddof=1):.2f} | {said}"
+        else:
+            rest = f"| {mean:+.2f} ± {se:.2f} | {value.std(ddof=1):.2f} | |"
+        print(f"| {title} | {label} | {rest} |", flush=True)
+
+
+HEAD = "| session | change of | true % | error, points | spread | said | in 95 % |\n|---|---|---|---|---|---|---|"
+
+
+def changes(sessions: int) -> None:
+    """Step, ramp, realistic preset."""
+    scanner = make_scanner(320)
+    real = load_preset("realistic").model_copy(update=CLEAN)
+    still = {"glx_sd_frame_physiological": 0.0, "snr": 30.0}
+    length = scanner.protocol.infusion_duration
+    scale = length / load_protocol().infusion_duration
+    rising = {"glx_rise_placebo": 0.05, "glx_rise_naltrexone": 0.05, "glx_rise_naltrexone_men_minus_women": 0.0}
+    slow = 100.0  # 1 − exp(−t/τ) with a τ of so many infusions is a ramp
+    ramp = {name: value * slow for name, value in rising.items()}
+    cases = {
+        "step of +5 %": (real.model_copy(update=rising | still | {"rise_time_constant": 1e-3}), FunctionalSettings()),
+        "ramp to +5 %": (
+            real.model_copy(update=ramp | still | {"rise_time_constant": slow * length}),
+            FunctionalSettings(regressors=(RegressorSettings(name="infusion", shape="ramp"),)),
+        ),
+        "realistic": (
+            real.model_copy(update={"rise_time_constant": real.rise_time_constant * scale}),
+            FunctionalSettings(),
+        ),
+    }
+    print(HEAD)
+    for title, (preset, settings) in cases.items():
+        found = [fit(scanner, make_session(scanner, preset, n), settings) for n in range(sessions)]
+        report(title, found, ("Glu", "Glx", "tNAA", "tCr", "line width (Hz)"))
+
+
+def trap(sessions: int) -> None:
+    """Narrower lines with and without the width term; drift."""
+    scanner = make_scanner(320)
+    # So little noise that a hundred sessions resolve a tenth of a per cent.
+    still = CLEAN | {"glx_sd_frame_physiological": 0.0, "snr": 100.0}
+    print(HEAD)
+    for name, ways in (("bold-only", ("auto", "none")), ("drift-only", ("auto",))):
+        preset = load_preset(name).model_copy(update=still)
+        preset = preset.model_copy(update={"rise_time_constant": preset.rise_time_constant * 320 / 800})
+        made = [make_session(scanner, preset, n) for n in range(sessions)]
+        for way in ways:
+            found = [fit(scanner, session, FunctionalSettings(line_width=way)) for session in made]
+            title = name if way == "auto" else f"{name}, width not followed"
+            report(title, found, tuple(found[0]))
+
+
+def detection(sessions: int) -> None:
+    """Spread of the change in sessions without any, and what it lets one detect; frames and dynamic fit."""
+    from scipy.stats import norm, t
+
+    scanner = make_scanner(320)
+    preset = load_preset("null").model_copy(update=CLEAN)
+    made = [make_session(scanner, preset, n) for n in range(sessions)]
+    dynamic = [fit(scanner, session, FunctionalSettings()) for session in made]
+    frames = [fit_frames(scanner, session) for session in made]
+    print("| change of | fit | spread over sessions, % | one session, % | 26 × 2, % |\n|---|---|---|---|---|")
+    one = norm.ppf(0.975) + norm.ppf(0.8)
+    crossover = (t.ppf(0.975, 24) + t.ppf(0.8, 24)) * np.sqrt(2 / 26)
+    for label in SHOWN:
+        true = np.array([session[label][4] for session in dynamic])
+        for way, values in (
+            ("dynamic", np.array([session[label][0] for session in dynamic])),
+            ("frames", np.array([session[label] for session in frames])),
+        ):
+            spread = (values - true).std(ddof=1)
+            # Between sessions the physiology varies too; within one, only the measurement decides.
+            whole = values.std(ddof=1)
+            print(f"| {label} | {way} | {spread:.2f} | {one * spread:.1f} | {crossover * whole:.2f} |", flush=True)
+
+
+def speed() -> None:
+    """Processor time of the whole dynamic fit, the fit of the mean included."""
+    points, bandwidth, mhz = 2048, 2000.0, 127.75
+    axis = {"spectrometer_frequency": mhz, "bandwidth": bandwidth, "points": points}
+    basis = simulate_basis("press", 0.03, 0.015, **axis)
+    problem, _ = build_problem(
+        basis,
+        FitSettings(),
+        dwell_time=1 / bandwidth,
+        points=points,
+        spectrometer_frequency=mhz,
+        not_fitted=constants("fit_basis")["not_fitted"],
+    )
+    amounts = constants("scanner")["concentrations"]
+    clean = sum(amounts.get(name, 0.0) * fid for name, fid in zip(basis.names, basis.fids, strict=True))
+    at = np.arange(points) / bandwidth
+    print(f"{len(problem.names)} basis functions, {points} points\n")
+    print("| transients | betas, s | with the free course, s |\n|---|---|---|")
+    for count in (32, 320):
+        random = np.random.default_rng(1)
+        shift, phase = 0.5 * random.normal(size=count), 0.1 * random.normal(size=count)
+        fids = clean * np.exp(-np.pi * 5 * at) * np.exp(2j * np.pi * np.multiply.outer(shift, at) + 1j * phase[:, None])
+        fids = fids + 2.0 * (random.normal(size=fids.shape) + 1j * random.normal(size=fids.shape))
+        onset, length = 4.0 * np.arange(count), np.full(count, 4.0)
+        design = make_design(onset, length, [Event(count, 3.0 * count, "infusion")], FunctionalSettings())
+        cells = []
+        for bins in (None, cut_bins(onset, length, design.phase, None)):
+            taken = []
+            for _ in range(3):
+                begin = time.process_time()
+                fit_session(problem, fids, np.ones(count), design, FitSettings(), constants("fit_priors"), bins)
+                taken.append(time.process_time() - begin)
+            cells.append(f"{np.median(taken):.2f}")
+        print(f"| {count} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    """Run one of the benchmarks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=("changes", "trap", "detection", "speed"))
+    parser.add_argument("--sessions", type=int, default=100)
+    arguments = parser.parse_args()
+    if arguments.which == "speed":
+        speed()
+    else:
+        {"changes": changes, "trap": trap, "detection": detection}[arguments.which](arguments.sessions)
+
+
+if __name__ == "__main__":
+    main()
