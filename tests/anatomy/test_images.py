@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from snakemrs.anatomy.checks import header_rotation
 from snakemrs.anatomy.images import Volume, from_ants, largest_component, resampled, to_ants
 from snakemrs.anatomy.partial_volume import class_means, shares
 
 
 def oblique(shape: tuple[int, int, int] = (20, 24, 28)) -> Volume:
-    from scipy.spatial.transform import Rotation
-
     affine = np.eye(4)
     affine[:3, :3] = Rotation.from_euler("xyz", [20, -10, 5], degrees=True).as_matrix() @ np.diag([1.0, 1.2, 0.9])
     affine[:3, 3] = [-10.0, 4.0, 7.0]
@@ -69,3 +69,13 @@ def test_means_of_pure_tissue_do_not_see_mixed_voxels():
     means, sds = class_means(data, np.ones(white.shape, bool), posteriors)
     assert means[1:] == pytest.approx([0.7, 1.0], abs=0.01)
     assert sds[1:] == pytest.approx([0.02, 0.02], abs=0.005)
+
+
+def test_an_image_turned_against_its_dicom_files_is_found_out():
+    """Flips and exchanged axes are a converter's; a turn of 12 degrees is a registration's."""
+    sagittal = [0.0, 1.0, 0.0, 0.0, 0.0, -1.0]  # rows run to the back, columns to the feet (LPS)
+    assert header_rotation(np.diag([-1.0, 1.0, 1.0, 1.0]), sagittal) == pytest.approx(0.0, abs=1e-6)
+    assert header_rotation(np.eye(4)[[1, 2, 0, 3]], sagittal) == pytest.approx(0.0, abs=1e-6)
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_euler("x", 12.0, degrees=True).as_matrix() * [0.8, 0.8, 1.0]
+    assert header_rotation(turned, sagittal) == pytest.approx(12.0, abs=1e-6)

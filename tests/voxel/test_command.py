@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from snakemrs.errors import DataError
 from snakemrs.io import nifti_mrs
 from snakemrs.io.nifti_mrs import NiftiMrs
-from snakemrs.io.tables import read_table
+from snakemrs.io.tables import read_table, write_table
 from snakemrs.voxel.command import voxel
 
 SHAPE = (60, 60, 60)
@@ -80,6 +80,57 @@ def test_a_voxel_outside_the_brain_is_refused(study: dict[str, Path], tmp_path: 
     assert not (tmp_path / "out_tissue.tsv").exists()
     with pytest.raises(DataError, match="outside the image"):
         run(study, spectrum(tmp_path, (300.0, 0.0, 0.0)))
+
+
+def shifted(study: dict[str, Path], millimetres: float) -> None:
+    """Move the head along x, away from the scanner's centre."""
+    moved = GRID.copy()
+    moved[0, 3] += millimetres
+    for path in study.values():
+        save(path, nib.load(path).get_fdata(), moved)
+
+
+def test_a_flipped_header_is_named(study: dict[str, Path], tmp_path: Path):
+    """The head lies 40 mm to the right; the voxel's header has left for right."""
+    shifted(study, 40.0)
+    with pytest.raises(DataError, match="with left and right exchanged it would be 0 %: is a header flipped"):
+        run(study, spectrum(tmp_path, (-40.0, 0.0, 0.0)))
+    row = run(study, spectrum(tmp_path, (-5.0, 0.0, 0.0)))
+    assert "outside the brain" in row["flag"]
+    assert "left and right exchanged" in row["flag"]
+
+
+def test_a_voxel_outside_that_no_flip_explains_gets_no_such_hint(study: dict[str, Path], tmp_path: Path):
+    with pytest.raises(DataError) as caught:
+        run(study, spectrum(tmp_path, (0.0, 0.0, 58.0)))
+    assert "exchanged" not in str(caught.value)
+
+
+def test_what_a_left_right_mistake_would_move_is_measured(study: dict[str, Path], tmp_path: Path):
+    """Tissue is on the left, fluid on the right: the mirrored voxel holds nothing but fluid."""
+    beside = tmp_path / "sub-01_ses-01_from-T1w_to-MNI152_xfm.json"
+    beside.write_text(json.dumps({"matrix": np.eye(4).tolist()}))
+    run(study, spectrum(tmp_path, (-20.0, 0.0, 0.0)))
+    quality = {r["metric"]: r for r in read_table(tmp_path / "out_desc-voxel_quality.tsv")}
+    assert float(quality["mirror_difference"]["value"]) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_an_image_too_coarse_for_the_voxel_is_flagged(study: dict[str, Path], tmp_path: Path):
+    svs = spectrum(tmp_path, (-20.0, 0.0, 0.0))
+    image = nifti_mrs.read(svs)
+    affine = image.affine.copy()
+    affine[:3, :3] = np.diag([20.0, 20.0, 6.0])
+    nifti_mrs.write(NiftiMrs(image.data, affine, 5e-4, image.header), svs)
+    assert "only 3.0 image voxels" in run(study, svs)["flag"]
+    quality = {r["metric"]: r for r in read_table(tmp_path / "out_desc-voxel_quality.tsv")}
+    assert quality["resolution"]["verdict"] == "warn"
+
+
+def test_a_t1w_turned_against_its_scanner_header_is_flagged(study: dict[str, Path], tmp_path: Path):
+    columns = ["metric", "value", "unit", "verdict", "rule"]
+    row = {"metric": "header_rotation", "value": 12.5, "unit": "deg", "verdict": "warn", "rule": "warn above 1"}
+    write_table(tmp_path / "sub-01_ses-01_desc-anatomy_quality.tsv", [row], columns)
+    assert "turned by 12.5 deg" in run(study, spectrum(tmp_path, (-20.0, 0.0, 0.0)))["flag"]
 
 
 def test_a_voxel_partly_outside_is_flagged(study: dict[str, Path], tmp_path: Path):

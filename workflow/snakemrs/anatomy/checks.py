@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,31 @@ def find_problem(shape: tuple[int, ...], affine: np.ndarray, data: np.ndarray) -
             "expected": "a T1w image",
         }
     return None
+
+
+def header_rotation(affine: np.ndarray, orientation: Sequence[float]) -> float:
+    """Angle between an image's axes and those of the DICOM files that it was made of, degrees.
+
+    Converters flip and exchange axes, but do not turn them: an image that is turned was aligned to something else, and
+    its coordinates are no longer the scanner's.
+
+    Parameters
+    ----------
+    affine : ndarray, shape (4, 4)
+        Voxel indices to scanner coordinates, mm, RAS+.
+    orientation : sequence of 6 float
+        ``ImageOrientationPatient``: directions of rows and columns, LPS+.
+
+    Returns
+    -------
+    float
+        The largest angle of an axis to the nearest axis of the DICOM files.
+    """
+    row, column = np.reshape(np.asarray(orientation, float), (2, 3)) * [-1.0, -1.0, 1.0]
+    theirs = np.stack([v / np.linalg.norm(v) for v in (row, column, np.cross(row, column))])
+    mine = affine[:3, :3] / np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    nearest = np.abs(theirs @ mine).max(axis=0)
+    return float(np.degrees(np.arccos(np.clip(nearest.min(), 0.0, 1.0))))
 
 
 def otsu(data: np.ndarray) -> float:

@@ -66,6 +66,9 @@ def segment(
         else:
             other = read_result(reuse, second=settings.second_backend is not None)
             result = sessions.bring(volume, extracted, other, settings, Path(folder), t1w)
+    turned = header_rotation(t1w, volume.affine)
+    if turned is not None:
+        result.extra["header_rotation"] = turned
     problem = quality.implausible(result)
     if problem:
         raise DataError(
@@ -76,6 +79,23 @@ def segment(
             "A skull-stripped image can be said with --brain-extracted",
         )
     write_result(result, prefix)
+
+
+def header_rotation(t1w: Path, affine: Any) -> float | None:
+    """Angle of an image to the DICOM files that it was made of, where its sidecar tells their orientation."""
+    import json
+
+    from snakemrs.anatomy import checks
+
+    sidecar = t1w.with_name(t1w.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    if not sidecar.exists():
+        return None
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError("the sidecar is no JSON", file=sidecar, found=str(error)) from None
+    orientation = content.get("ImageOrientationPatientDICOM")
+    return None if orientation is None or len(orientation) != 6 else checks.header_rotation(affine, orientation)
 
 
 def write_result(result: Segmentation, prefix: str) -> None:

@@ -15,6 +15,8 @@ SIMILARITY_WARNED = 0.6
 USUAL_BRAIN = (1000.0, 1900.0)
 """Usual volume of an adult's brain with its CSF, millilitres."""
 CONTRAST_WARNED = 1.0
+TURNED_WARNED = 1.0
+"""Angle between the image's axes and its DICOM files' above which it is not in the scanner's coordinates, degrees."""
 
 
 def contrast_to_noise(data: np.ndarray, maps: dict[str, np.ndarray]) -> float:
@@ -86,8 +88,12 @@ def quality_rows(result: Segmentation) -> list[dict[str, Any]]:
             }
         )
     for metric, value in result.extra.items():
-        unit = {"session_rotation": "deg", "session_translation": "mm"}.get(metric)
-        rows.append({"metric": metric, "value": value, "unit": unit, "verdict": "n/a"})
+        unit = {"session_rotation": "deg", "session_translation": "mm", "header_rotation": "deg"}.get(metric)
+        row = {"metric": metric, "value": value, "unit": unit, "verdict": "n/a"}
+        if metric == "header_rotation":
+            row["verdict"] = "pass" if value <= TURNED_WARNED else "warn"
+            row["rule"] = f"warn above {TURNED_WARNED:g}"
+        rows.append(row)
     for tissue in TISSUES if result.second else ():
         assert result.second is not None
         rows.append(
@@ -119,6 +125,7 @@ def dictionary(result: Segmentation) -> dict[str, Any]:
                 "csf_volume": "Sum of the CSF probabilities",
                 "contrast_to_noise": "(mean WM - mean GM) / sqrt(var WM + var GM); higher is better",
                 "template_similarity": "Correlation with the registered template inside the brain; higher is better",
+                "header_rotation": "Angle of the image's axes to those of the DICOM files that it was made of",
                 "session_correlation": "Correlation with the other session's T1w inside the brain; higher is better",
                 "session_rotation": "Rotation of the head between the sessions",
                 "session_translation": "Way of the brain's centre between the sessions",

@@ -56,7 +56,7 @@ def voxel(
 
     from snakemrs.io import nifti_mrs
     from snakemrs.io.atomic import write_json
-    from snakemrs.voxel import geometry, inputs
+    from snakemrs.voxel import geometry, inputs, placement
 
     image = nifti_mrs.read(svs)
     box = plausible_box(image)
@@ -72,9 +72,21 @@ def voxel(
     voxel_volume = geometry.box_volume(grid)
     in_image = float(share.sum()) * voxel_volume / whole
     fractions = geometry.tissue_fractions(share, maps, voxel_volume, whole)
-    refuse_outside(image, fractions["outside"], in_image, settings, t1w)
-    quality = [grade("outside", fractions["outside"], "above", settings.warned_outside)]
+    flip = placement.likely_flip(box, maps, grid, fractions["outside"], settings.warned_outside)
+    hint = "" if flip is None else f"with {flip[0]} exchanged it would be {100 * flip[1]:.0f} %"
+    refuse_outside(image, fractions["outside"], in_image, settings, t1w, hint)
+    fineness = float(min(np.sqrt((box[:3, :3] ** 2).sum(axis=0))) / max(np.sqrt((grid[:3, :3] ** 2).sum(axis=0))))
+    quality = [
+        grade("outside", fractions["outside"], "above", settings.warned_outside),
+        grade("resolution", fineness, "below", LEAST_RESOLUTION),
+    ]
     flags = [frame] if frame else []
+    flags += [hint] if hint else []
+    if fineness < LEAST_RESOLUTION:
+        flags.append(f"only {fineness:.1f} image voxels along the voxel's shortest edge")
+    away = inputs.header_rotation(t1w)
+    if away is not None:
+        flags.append(f"the T1w is turned by {away:.1f} deg against the scanner's header of it")
     if fractions["outside"] > settings.warned_outside:
         flags.append(f"{100 * fractions['outside']:.0f} % of the voxel outside the brain")
     if in_image < 0.999:
@@ -91,6 +103,9 @@ def voxel(
         quality.append(grade("head_rotation", turn, "above", LARGEST_TURN, "deg"))
         if turn > LARGEST_TURN:
             flags.append(f"the head is turned by {turn:.0f} deg against the template: is the orientation right?")
+        there = placement.fractions_of(placement.mirrored(box, to_template), maps, grid)
+        change = max((there[name] - fractions[name] for name in paths), key=abs)
+        quality.append({"metric": "mirror_difference", "value": change, "unit": None, "verdict": "n/a"})
     spread, agreement = second_opinion(paths, share, voxel_volume, whole, fractions, settings, grid, t1w)
     quality += agreement
     flags += [
@@ -111,6 +126,8 @@ def voxel(
 
 LARGEST_TURN = 45.0
 """Rotation of a head against the template (degrees) above which its header is suspect."""
+LEAST_RESOLUTION = 4.0
+"""Image voxels along the shortest edge of the MRS voxel below which its tissue is not resolved."""
 WARNED_DIFFERENCE = 0.05
 """Difference of a fraction between two segmentations above which a warning is given."""
 QUALITY_COLUMNS = ["metric", "value", "unit", "verdict", "rule"]
@@ -134,15 +151,18 @@ def plausible_box(image: Any) -> Any:
     return image.affine
 
 
-def refuse_outside(image: Any, outside: float, in_image: float, settings: VoxelSettings, t1w: Path) -> None:
-    """Refuse a voxel that lies outside the brain."""
+def refuse_outside(
+    image: Any, outside: float, in_image: float, settings: VoxelSettings, t1w: Path, hint: str = ""
+) -> None:
+    """Refuse a voxel that lies outside the brain; `hint`: what would bring it inside."""
     if outside <= settings.largest_outside:
         return
     place = "outside the image" if in_image < 0.5 else "outside the brain"
     centre = ", ".join(f"{c:.1f}" for c in image.affine[:3, 3])
     raise image.error(
         f"the voxel lies {place} of the T1w",
-        found=f"{100 * outside:.0f} % of the voxel outside the brain, centre at {centre} mm; T1w {t1w}",
+        found=f"{100 * outside:.0f} % of the voxel outside the brain, centre at {centre} mm; T1w {t1w}"
+        + (f"; {hint}: is a header flipped?" if hint else ""),
         expected=f"at most {100 * settings.largest_outside:.0f} %",
         remedy="is the T1w of the same person and session, and not moved to another space (template, AC-PC, "
         "resliced)? A T1w of another session must be brought over first (`snakemrs segment --from`)",
@@ -305,7 +325,9 @@ def quality_dictionary() -> dict[str, Any]:
             "Description": "Quality figure",
             "Levels": {
                 "outside": "Fraction of the voxel outside the brain",
+                "resolution": "Image voxels along the shortest edge of the MRS voxel",
                 "head_rotation": "Rotation of the head against the template",
+                "mirror_difference": "Largest difference of a fraction were left and right exchanged",
                 "difference_gm": "Grey matter of the second segmentation less that of the first (also wm, csf)",
                 "dice_planned": "Overlap with the planned voxel in template space",
                 "distance_planned": "Distance of the centres in template space",

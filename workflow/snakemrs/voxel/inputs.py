@@ -78,6 +78,18 @@ def template_transform(t1w: Path) -> Any | None:
     return np.array(json.loads(beside.read_text(encoding="utf-8"))["matrix"], float)
 
 
+def header_rotation(t1w: Path) -> float | None:
+    """Read from the segmentation's quality how far the T1w is turned against its scanner's header, where that warns."""
+    from snakemrs.io.tables import read_table
+
+    prefix = t1w.name.removesuffix(".gz").removesuffix(".nii").removesuffix("_desc-preproc_T1w")
+    beside = t1w.with_name(f"{prefix}_desc-anatomy_quality.tsv")
+    for row in read_table(beside) if beside.exists() else []:
+        if row["metric"] == "header_rotation" and row["verdict"] == "warn":
+            return float(row["value"])
+    return None
+
+
 def rotation_of(affine: Any) -> float:
     """Angle of the rotation in an affine, degrees (polar decomposition)."""
     import numpy as np
