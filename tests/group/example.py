@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from snakemrs.scanner.cohort import simulate_table
+from snakemrs.scanner.cohort import draw_items, simulate_table
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:
@@ -94,8 +95,10 @@ def write_study(
     scores: dict[str, dict[str, Any]] = {}
     for visit in visits.itertuples():
         row = scores.setdefault(f"sub-{visit.participant}", {"participant_id": f"sub-{visit.participant}"})
-        row[f"ses-{visit.session}_baseline_total"] = visit.madrs_pre
-        row[f"ses-{visit.session}_day1_total"] = visit.madrs_post
+        for when, total in (("baseline", visit.madrs_pre), ("day1", visit.madrs_post)):
+            row[f"ses-{visit.session}_{when}_total"] = total
+            for item, points in enumerate(draw_items(total, np.random.default_rng(total)), start=1):
+                row[f"ses-{visit.session}_{when}_item_{item}"] = points
     _write(folder / "phenotype" / "madrs.tsv", pd.DataFrame(list(scores.values())))
     start = table.loc[table["phase"] == "infusion", "onset"].min()
     events = {"onset": [start], "duration": [2400], "trial_type": ["infusion"]}

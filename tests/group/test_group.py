@@ -177,11 +177,45 @@ def test_conditions_that_tell_the_treatment_are_refused(tmp_path: Path) -> None:
 def test_a_refused_score_holds_up_nobody(tmp_path: Path) -> None:
     write_study(tmp_path, participants=4)
     path = tmp_path / "phenotype" / "madrs.tsv"
-    path.write_text(path.read_text() + "sub-99\t30\t20\t30\t20\n")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[1].replace("sub-01", "sub-99")]) + "\n")
     output = run(tmp_path)
     problems = read_table(output / "clinical_problems.tsv")
     assert {(p["severity"], p["participant"]) for p in problems} == {("refused", "99")}
     assert {r["participant"] for r in read_table(output / "clinical.tsv")} == {"01", "02", "03", "04"}
+
+
+def test_items_are_scored_from_the_table_to_the_results(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=4)
+    path = tmp_path / "phenotype" / "madrs.tsv"
+    head, *lines = (line.split("\t") for line in path.read_text().splitlines())
+    place = {name: column for column, name in enumerate(head)}
+    whole = [int(lines[0][place[f"ses-01_day1_item_{i}"]]) for i in range(1, 11)]
+    for row, items in ((0, (3,)), (1, (3, 4))):
+        for item in items:
+            lines[row][place[f"ses-01_day1_item_{item}"]] = "n/a"
+        lines[row][place["ses-01_day1_total"]] = "n/a"
+    lines[2][place["ses-01_day1_total"]] = "59"
+    path.write_text("\n".join("\t".join(cells) for cells in [head, *lines]) + "\n")
+    output = run(tmp_path)
+    rows = {
+        r["participant"]: r for r in read_table(output / "clinical.tsv") if (r["session"], r["visit"]) == ("01", "day1")
+    }
+    assert float(rows["01"]["total"]) == pytest.approx((sum(whole) - whole[2]) * 10 / 9)
+    assert rows["01"]["how"].startswith("prorated")
+    assert rows["02"]["total"] == "n/a"
+    assert rows["02"]["how"] == "2 of 10 items missing, at most 1 may be"
+    assert "03" not in rows
+    problem = next(p for p in read_table(output / "clinical_problems.tsv") if p["participant"] == "03")
+    assert (problem["row"], problem["column"]) == ("4", "ses-01_day1_total")
+    assert "is not the sum of the items" in problem["message"]
+
+
+def test_remission_is_shown_at_the_other_cut_off_too(large: Path) -> None:
+    rows = [r for r in read_table(large / "statistics" / "results.tsv") if r["analysis"] == "paired outcome"]
+    assert [r["outcome"] for r in rows] == ["madrs response", "madrs remission", "madrs remission at 12 or below"]
+    count = [int(r["note"].split(" of ")[0]) for r in rows]
+    assert count[2] >= count[1]
 
 
 def test_one_kind_of_spectrum_is_analysed_and_said(tmp_path: Path) -> None:

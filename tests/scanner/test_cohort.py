@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snakemrs.errors import RequestError
-from snakemrs.scanner.cohort import draw_cohort, rise, simulate_table
+from snakemrs.scanner.cohort import draw_cohort, draw_items, rise, simulate_table
 from snakemrs.scanner.presets import load_preset, load_protocol, preset_names
 
 
@@ -100,6 +100,15 @@ def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(RequestError, match=r"realistik(.|\n)*realistic"):
         load_preset("realistik")
     assert set(preset_names()) == {"realistic", "null", "large", "drift-only", "bold-only"}
+
+
+@pytest.mark.parametrize("total", [0, 1, 29, 59, 60])
+def test_items_make_their_total(total: int) -> None:
+    items = draw_items(total, np.random.default_rng(3))
+    assert items.sum() == total
+    assert len(items) == 10
+    assert items.min() >= 0
+    assert items.max() <= 6
 
 
 def test_a_session_can_be_shortened_in_whole_frames() -> None:

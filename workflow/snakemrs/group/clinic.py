@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,11 @@ def choose_visits(visits: list[str], settings: GroupSettings) -> tuple[str | Non
 
 
 def analyse_clinic(
-    results: Results, clinical: pd.DataFrame, frames: pd.DataFrame | None, settings: GroupSettings
+    results: Results,
+    clinical: pd.DataFrame,
+    frames: pd.DataFrame | None,
+    settings: GroupSettings,
+    remission_also: Sequence[float] = (),
 ) -> None:
     """Add the analyses of the primary instrument, and its association with the primary outcome of the spectra.
 
@@ -53,6 +58,8 @@ def analyse_clinic(
         Rows of `snakemrs.group.clinical.clinical_rows` with ``condition period sex sequence``.
     frames : DataFrame or None
         Frames of the primary analysis.
+    remission_also : sequence of float
+        Further cut-offs of remission, shown as sensitivity analysis.
     """
     key = settings.clinical.primary
     scores = clinical[clinical["instrument"] == key] if len(clinical) else clinical
@@ -105,7 +112,11 @@ def analyse_clinic(
         ci_high=test.ci_high,
         note=f"change from {before} to {after}, points",
     )
-    _responders(results, changes, data.conditions, dict(zip(data.participants, data.sign, strict=True)), key, settings)
+    further = {f"remission at {cut:g} or below": (changes["total"] <= cut).astype(float) for cut in remission_also}
+    binary = {name: changes[name].astype(float) for name in ("response", "remission")} | further
+    _responders(
+        results, changes, binary, data.conditions, dict(zip(data.participants, data.sign, strict=True)), key, settings
+    )
     if frames is not None and len(frames):
         _associate(results, frames, changes, data.conditions, settings)
 
@@ -120,14 +131,14 @@ def _wide(table: pd.DataFrame, value: str, conditions: tuple[str, str]) -> pd.Da
 def _responders(
     results: Results,
     changes: pd.DataFrame,
+    binary: Mapping[str, pd.Series],
     conditions: tuple[str, str],
     signs: dict[str, float],
     key: str,
     settings: GroupSettings,
 ) -> None:
-    for outcome in ("response", "remission"):
-        table = changes.assign(value=changes[outcome].astype(float))
-        wide = _wide(table, "value", conditions)
+    for outcome, values in binary.items():
+        wide = _wide(changes.assign(value=values), "value", conditions)
         if wide.empty:
             results.say("paired outcome", "left out", f"{key} {outcome}: nobody has it under both conditions")
             continue

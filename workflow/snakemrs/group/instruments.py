@@ -29,6 +29,8 @@ class Instrument:
         Fall from baseline, as a share, that is a response.
     remission : float or None
         Total at or below which is remission.
+    remission_also : tuple of float
+        Further cut-offs in use, for the sensitivity analysis.
     prorate : int
         So many missing items are filled with the mean of the others; more make the total missing.
     """
@@ -40,6 +42,7 @@ class Instrument:
     highest_of: tuple[tuple[int, ...], ...] = ()
     response: float | None = None
     remission: float | None = None
+    remission_also: tuple[float, ...] = ()
     prorate: int = 0
     reference: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -103,6 +106,7 @@ def _instrument(key: str, content: Mapping[str, Any], file: str | Path | None) -
             highest_of=tuple(tuple(int(i) for i in group) for group in content.get("highest_of") or ()),
             response=content.get("response"),
             remission=content.get("remission"),
+            remission_also=tuple(float(cut) for cut in content.get("remission_also") or ()),
             prorate=int((content.get("missing") or {}).get("prorate", 0)),
             reference=str(content.get("reference", "")),
         )

@@ -60,7 +60,8 @@ def analyse(joined: Joined, settings: GroupSettings) -> tuple[Results, Effect | 
     if refused:
         results.say("clinical", "left out", f"{len(refused)} problems refused rows: see clinical_problems.tsv")
     if len(clinical):
-        analyse_clinic(results, clinical, analysed_frames(frames, settings) if len(frames) else None, settings)
+        spectra = analysed_frames(frames, settings) if len(frames) else None
+        analyse_clinic(results, clinical, spectra, settings, joined.remission_also)
     else:
         results.say("clinical", "left out", "there are no clinical scores")
     adjust_families(results)

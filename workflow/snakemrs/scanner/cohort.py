@@ -129,6 +129,12 @@ def _draw_person(
     return Person(f"{index + 1:02d}", sex, age, content, tuple(visits))
 
 
+def draw_items(total: int, random: np.random.Generator) -> np.ndarray:
+    """Ten MADRS items of 0 to 6 points that make a total: as many of the sixty points as it has, drawn at random."""
+    points = np.repeat(np.arange(10), 6)
+    return np.bincount(random.choice(points, total, replace=False), minlength=10)
+
+
 def rise(time: np.ndarray, preset: Preset) -> np.ndarray:
     """Share of the final rise of Glx at `time` seconds after the start of the infusion (nought before it)."""
     return np.where(time > 0, 1 - np.exp(-np.maximum(time, 0) / preset.rise_time_constant), 0.0)

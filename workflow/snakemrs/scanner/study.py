@@ -13,7 +13,7 @@ from snakemrs.errors import RequestError
 from snakemrs.io.atomic import write_text
 from snakemrs.io.tables import write_table
 from snakemrs.scanner import truth as true_tables
-from snakemrs.scanner.cohort import Cohort, Person, Visit, draw_cohort
+from snakemrs.scanner.cohort import Cohort, Person, Visit, draw_cohort, draw_items
 from snakemrs.scanner.head import (
     Head,
     Pose,
@@ -39,7 +39,7 @@ from snakemrs.spins.basis import Basis
 from snakemrs.study.relaxation import TissueConstants, field_strength, load_constants
 
 VOI, ACQ, TASK = "acc", "press", "infusion"
-_HEAD, _LEVELS, _PERSONAL, _SESSION, _POSE, _IMAGE, _RECEIVE = 10, 11, 12, 13, 14, 15, 16
+_HEAD, _LEVELS, _PERSONAL, _SESSION, _POSE, _IMAGE, _RECEIVE, _ITEMS = 10, 11, 12, 13, 14, 15, 16, 17
 Say = Callable[[str], None]
 
 
@@ -238,8 +238,9 @@ def _write_tables(plan: Plan, cohort: Cohort, scans: list[dict[str, Any]]) -> No
     columns = ["participant_id"]
     descriptions: dict[str, dict[str, Any]] = {"participant_id": {"Description": "Participant"}}
     rows: list[dict[str, Any]] = []
-    for person in cohort.people:
+    for index, person in enumerate(cohort.people):
         row: dict[str, Any] = {"participant_id": f"sub-{person.label}"}
+        random = np.random.default_rng([plan.seed, _ITEMS, index])
         for visit in person.visits:
             for when, words, score in (
                 ("baseline", "before the infusion", visit.madrs_pre),
@@ -248,6 +249,10 @@ def _write_tables(plan: Plan, cohort: Cohort, scans: list[dict[str, Any]]) -> No
                 column = f"ses-{visit.session}_{when}_total"
                 row[column] = score
                 descriptions[column] = {"Description": f"MADRS total of ses-{visit.session}, {words} (0-60)"}
+                for number, points in enumerate(draw_items(score, random), start=1):
+                    column = f"ses-{visit.session}_{when}_item_{number}"
+                    row[column] = points
+                    descriptions[column] = {"Description": f"MADRS item {number} of ses-{visit.session}, {words} (0-6)"}
         rows.append(row)
     columns += [column for column in descriptions if column not in columns]
     write_table(study / "phenotype" / "madrs.tsv", rows, columns, descriptions)
