@@ -14,7 +14,7 @@ are, from what the run wrote,
 Leaves with 1 where a run fails, where geometry is off by more than 0.1 mm or 0.1 degrees, or where one of the five sums
 is further than `BOUND` from the truth.
 
-    python benchmarks/scanner_vendors.py [--vendor siemens] [--participants 2] [--sessions 2] [--keep FOLDER]
+    python benchmarks/scanner_vendors.py [--vendor siemens] [--participants 2] [--sessions 1] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vendor", action="append", choices=vendor_names(), help="default: all")
     parser.add_argument("--participants", type=int, default=2)
-    parser.add_argument("--sessions", type=int, default=2)
+    parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--transients", type=int, default=96)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--keep", type=Path, help="folder that keeps the studies; what ran there is only read")

@@ -287,7 +287,11 @@ def _place_structural(images: list[Found]) -> None:
     for item in images:
         if item is best:
             item.row = new_row(item, "T1w", task="n/a", acq="n/a", voi="n/a", run="n/a")
-            item.note = "T1w image, " + ("skull-stripped already" if item.raw.skull_stripped else "whole head")
+            # Of a DICOM series the image is only looked at when it is converted.
+            item.note = (
+                "T1w image"
+                + {True: ", skull-stripped already", False: ", whole head", None: ""}[item.raw.skull_stripped]
+            )
         else:
             item.note = f"another structural image of this session; {Path(best.path).name} was taken"
 
