@@ -3,8 +3,13 @@
     python benchmarks/orchestration.py --participants 100 1000
 
 Each study has two sessions a participant (a spectrum and a water reference each; hard links to one virtual Philips
-scan). The bare workflow has as many jobs of nothing, one rule a stage. Prints seconds and peak memory of the dry run of
-each (nothing made yet), and of a plan when everything is up to date, and the ratio.
+scan). Two bare workflows stand beside it, both with as many jobs of nothing: one whose jobs have one input and one
+output each, and one whose jobs have as many outputs as ours. `dry run` is the plan of a study of which nothing is made
+yet (its headers are read: `first plan` reads them). `no-op` is a run of a study of which everything is made: files of
+nothing, entered into Snakemake's records by --touch.
+
+Prints processor seconds of all processes (which a busy machine hardly changes), seconds by the clock, and the peak
+memory of the largest process. The ratios are to the bare workflow that the line is next to.
 """
 
 from __future__ import annotations
@@ -12,37 +17,52 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from snakemrs.cli.snakemake import command_line, environment
+from snakemrs.study.plan import PLAN_PATH
+
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
+# As quiet as ours is.
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "rules", "reason", "host"]
+OF_THE_STUDY = {"basis", "dataset", "group", "report_group", "report_methods"}
 
 BARE = """
-N = {participants}
-UNITS = [f"sub-{{p:04d}}_ses-{{s}}" for p in range(N) for s in (1, 2)]
-STAGES = {stages}
+UNITS = [f"sub-{{p:04d}}_ses-{{s}}" for p in range({participants}) for s in (1, 2)]
 rule all:
-    input: [f"out/sub-{{p:04d}}.html" for p in range(N)], "out/group"
+    input: [f"out/sub-{{p:04d}}.html" for p in range({participants})], "out/group"
 rule group:
-    input: [f"out/{{u}}_{{STAGES[-1]}}" for u in UNITS]
+    input: [f"out/{{u}}_{last}_0" for u in UNITS]
     output: "out/group"
-    shell: "true"
+    shell: "touch {{output}}"
 rule page:
-    input: lambda w: [f"out/sub-{{w.p}}_ses-{{s}}_{{STAGES[-1]}}" for s in (1, 2)]
+    input: lambda w: [f"out/sub-{{w.p}}_ses-{{s}}_{last}_0" for s in (1, 2)]
     output: "out/sub-{{p}}.html"
-    shell: "true"
+    shell: "touch {{output}}"
 """
 STEP = """
-rule {stage}:
+rule {name}:
     input: {source}
-    output: "out/{{u}}_{stage}"
-    shell: "true"
+    output: {outputs}
+    shell: "touch {{output}}"
 """
+
+
+@dataclass
+class Cost:
+    """What a command took."""
+
+    processor: float
+    clock: float
+    megabytes: float
+    output: str
 
 
 def make_study(folder: Path, participants: int, scan: Path) -> None:
@@ -60,69 +80,141 @@ def make_study(folder: Path, participants: int, scan: Path) -> None:
     (folder / "scans.tsv").write_text("\n".join(rows) + "\n")
 
 
-def make_bare(folder: Path, participants: int, jobs_a_session: int) -> None:
-    """A workflow with as many jobs of nothing."""
+def make_bare(folder: Path, participants: int, outputs: list[int]) -> None:
+    """A workflow of jobs of nothing: a chain of steps a session, each with so many outputs; a page; a group."""
     folder.mkdir()
-    stages = [f"stage{n}" for n in range(jobs_a_session)]
-    text = BARE.format(participants=participants, stages=stages)
-    for n, stage in enumerate(stages):
-        source = '"out/{u}_' + stages[n - 1] + '"' if n else "[]"
-        text += STEP.format(stage=stage, source=source)
+    text = BARE.format(participants=participants, last=f"step{len(outputs) - 1}")
+    for n, count in enumerate(outputs):
+        source = f'"out/{{u}}_step{n - 1}_0"' if n else "[]"
+        names = ", ".join(f'"out/{{u}}_step{n}_{m}"' for m in range(count))
+        text += STEP.format(name=f"step{n}", source=source, outputs=names)
     (folder / "Snakefile").write_text(text)
 
 
-def timed(command: list[str], cwd: Path) -> tuple[float, float, str]:
-    """Seconds, peak MB of the largest process, standard output."""
+def measured(command: list[str], cwd: Path) -> Cost:
+    """Run a command; exit codes 0 and 1 (some participants have problems) are accepted."""
     code = (
         "import resource, subprocess, sys, time, json\n"
         "t = time.perf_counter(); r = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
         "u = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "json.dump([time.perf_counter() - t, u.ru_maxrss / 1024, r.stdout, r.returncode, r.stderr[-500:]], sys.stdout)"
+        "json.dump([u.ru_utime + u.ru_stime, time.perf_counter() - t, u.ru_maxrss / 1024, r.stdout, r.returncode,"
+        " r.stderr[-500:]], sys.stdout)"
     )
     done = subprocess.run([sys.executable, "-c", code, *command], cwd=cwd, capture_output=True, text=True, check=True)
-    seconds, memory, out, status, err = json.loads(done.stdout)
+    processor, clock, megabytes, output, status, error = json.loads(done.stdout)
     if status not in (0, 1):
-        raise SystemExit(f"{' '.join(command)}: {err}")
-    return seconds, memory, out
+        raise SystemExit(f"{' '.join(command)}: {error}")
+    return Cost(processor, clock, megabytes, output)
+
+
+def planned_jobs(study: Path) -> list[dict[str, Any]]:
+    """The jobs that the last plan announced."""
+    lines = (study / "work" / "events" / "plan.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    return [e for e in events if e["event"] == "job_info" and e["rule_name"] not in ("all", "participants")]
+
+
+def outputs_a_session(jobs: list[dict[str, Any]], sessions: int) -> list[int]:
+    """Number of outputs of each of a session's jobs."""
+    counts = Counter(job["rule_name"] for job in jobs)
+    size = {job["rule_name"]: len(job["output"]) for job in jobs}
+    own = [rule for rule in counts if rule not in OF_THE_STUDY and rule != "report_participant"]
+    return [size[rule] for rule in own for _ in range(round(counts[rule] / sessions))]
+
+
+def make_everything(study: Path, jobs: list[dict[str, Any]]) -> None:
+    """Make every output, empty, and let Snakemake take them for its own."""
+    for name in (name for job in jobs for name in job["output"]):
+        path = study / name
+        if path.suffix:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("verdict\trule\n" if path.suffix == ".tsv" else "")
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+    created = json.loads((study / PLAN_PATH).read_text(encoding="utf-8"))["created"]
+    command = command_line(study, "local", ["--cores", "1", "--touch", "--quiet", "all"])
+    subprocess.run(command, env=environment(Path(os.devnull), created), check=True, capture_output=True)
+
+
+def report(participants: int, jobs: int, rows: list[tuple[str, Cost, Cost | None]]) -> None:
+    """Print lines of the table."""
+    for name, cost, bare in rows:
+        ratio = f"{cost.processor / bare.processor:.2f} | {cost.megabytes / bare.megabytes:.2f}" if bare else " | "
+        costs = f"{cost.processor:.1f} | {cost.clock:.1f} | {cost.megabytes:.0f}"
+        print(f"| {participants} | {jobs} | {name} | {costs} | {ratio} |", flush=True)
+
+
+def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> None:
+    """Measure one size of study."""
+    study = scratch / f"study{participants}"
+    make_study(study, participants, scan)
+    plan = [*SNAKEMRS, "plan", str(study), "--json"]
+    first, again = measured(plan, study), measured(plan, study)
+    jobs = planned_jobs(study)
+    own = outputs_a_session(jobs, 2 * participants)
+    bare, same = scratch / f"bare{participants}", scratch / f"same{participants}"
+    make_bare(bare, participants, [1] * len(own))
+    make_bare(same, participants, own)
+    dry = measured([*SNAKEMAKE, "--dry-run"], bare)
+    dry_same = measured([*SNAKEMAKE, "--dry-run"], same)
+    rows: list[tuple[str, Cost, Cost | None]] = [
+        ("bare Snakemake, dry run", dry, None),
+        ("bare, as many outputs, dry run", dry_same, dry),
+        ("first plan (reads every header)", first, dry),
+        ("plan", again, dry),
+        ("plan, next to bare with as many outputs", again, dry_same),
+    ]
+    if with_noop:
+        make_everything(study, jobs)
+        run = [*SNAKEMRS, "run", str(study), "--json", "--cores", "1"]
+        asked, known = measured(run, study), measured(run, study)
+        if json.loads(asked.output)["jobs"] or json.loads(known.output)["jobs"]:
+            raise SystemExit("the no-op run was none")
+        measured([*SNAKEMAKE, "--touch"], _touched(bare, participants, len(own)))
+        noop = measured(SNAKEMAKE, bare)
+        rows += [
+            ("bare Snakemake, no-op", noop, None),
+            ("no-op, Snakemake asked", asked, noop),
+            ("no-op, study as the last run left it", known, noop),
+        ]
+    report(participants, len(jobs), rows)
+    for folder in (study, bare, same):
+        shutil.rmtree(folder)
+
+
+def _touched(bare: Path, participants: int, steps: int) -> Path:
+    """The bare workflow with all its files."""
+    (bare / "out").mkdir()
+    for p in range(participants):
+        (bare / "out" / f"sub-{p:04d}.html").touch()
+        for s in (1, 2):
+            for n in range(steps):
+                (bare / "out" / f"sub-{p:04d}_ses-{s}_step{n}_0").touch()
+    (bare / "out" / "group").touch()
+    return bare
+
+
+def start_of_a_step() -> float:
+    """Seconds of processor from the start of a step's process to its first own line: its command with --help."""
+    return sum(measured([*SNAKEMRS, "fit", "--help"], Path()).processor for _ in range(5)) / 5
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--participants", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--no-op-up-to", type=int, default=1000, help="measure no-op runs up to so many participants")
     arguments = parser.parse_args()
-    heading = f"{'participants':>12} {'jobs':>7} {'what':<26} {'seconds':>8} {'MB':>6}"
-    print(f"{heading} {'ratio of time':>14} {'of memory':>10}")
-    with tempfile.TemporaryDirectory() as scratch:
-        seed = Path(scratch) / "seed"
-        command = [*SNAKEMRS, "simulate", str(seed), "--participants", "1", "--sessions", "1", "--seed", "1"]
-        subprocess.run(command, check=True, capture_output=True)
-        scan = seed / "raw" / "sub-01" / "ses-01" / "PRESS_ACC_raw_ref.SDAT"
+    print("| participants | jobs | what | processor s | clock s | MB | ratio of time | of memory |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        command = [*SNAKEMRS, "simulate", str(scratch / "seed"), "--participants", "1", "--sessions", "1"]
+        subprocess.run([*command, "--seed", "1"], check=True, capture_output=True)
+        scan = scratch / "seed" / "raw" / "sub-01" / "ses-01" / "PRESS_ACC_raw_ref.SDAT"
         for participants in arguments.participants:
-            study = Path(scratch) / f"study{participants}"
-            make_study(study, participants, scan)
-            plan = [*SNAKEMRS, "plan", str(study), "--json"]
-            first, memory_first, out = timed(plan, study)  # reads every header
-            again, memory_again, out = timed(plan, study)
-            jobs = len(json.loads(out)["work"])
-            a_session = round(jobs / participants / 2)
-            bare = Path(scratch) / f"bare{participants}"
-            make_bare(bare, participants, a_session)
-            dry = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "1"]
-            seconds, memory, _ = timed(dry, bare)
-            rows = [
-                ("first plan (reads headers)", first, memory_first),
-                ("plan", again, memory_again),
-                ("bare Snakemake", seconds, memory),
-            ]
-            for name, took, used in rows:
-                ratio = f"{took / seconds:>14.2f} {used / memory:>10.2f}"
-                print(f"{participants:>12} {jobs:>7} {name:<26} {took:>8.1f} {used:>6.0f} {ratio}", flush=True)
-    started = time.perf_counter()
-    for _ in range(5):
-        subprocess.run([*SNAKEMRS, "fit", "--help"], check=True, capture_output=True)
-    print(f"start of a step (process to its first line): {(time.perf_counter() - started) / 5:.2f} s")
-    print(f"this script's own peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+            measure(scratch, participants, scan, participants <= arguments.no_op_up_to)
+    print(f"start of a step (processor time to its first line): {start_of_a_step():.2f} s")
 
 
 if __name__ == "__main__":
