@@ -10,11 +10,12 @@ import numpy as np
 from markupsafe import Markup
 
 from snakemrs.errors import SnakeMRSError
+from snakemrs.report import functional, words
 from snakemrs.report import lights as judged
-from snakemrs.report import words
 from snakemrs.report.distribution import placeholder
 from snakemrs.report.figures import effects, transients, values
 from snakemrs.report.figures import spectrum as spectrum_figures
+from snakemrs.report.figures.functional import course_chart
 from snakemrs.report.grids import concentrations_grid, plain_grid, quality_grid, tissue_grid
 from snakemrs.report.inputs import ParticipantInputs, Reader, SpectrumInputs, Table, flatten_notes, unique
 from snakemrs.report.page import render
@@ -163,8 +164,21 @@ def _section(
             "no regressor but drift has an effect to show",
         )
         section.grids["dynamic"] = plain_grid(betas, "Change per unit of each regressor")
-        record = reader.json(spectrum.path("desc-dynamic_fit.json")) or {}
-        section.not_done += _doubts(record.get("dynamic"))
+        section.not_done += functional.doubts(reader.json(spectrum.path("desc-dynamic_fit.json")) or {})
+    course = read(spectrum.path("desc-dynamic_course.tsv"))
+    if course is not None and course.rows:
+        followed = settings.numerator if course.where(metabolite=settings.numerator).rows else "Glu"
+        add(
+            "course",
+            "Response over time",
+            lambda: course_chart(course, frames, f"{name}-course", followed, ("tNAA", "tCr"), events),
+            "no course was fitted",
+        )
+    summary = read(spectrum.path("desc-dynamic_summary.tsv"))
+    if summary is not None and summary.rows:
+        shown = functional.summary_grid(summary, settings.metabolites)
+        if shown is not None:
+            section.grids["functional"] = shown
     frame_curves = read(spectrum.path("desc-frames_curves.tsv")) if frames is not None else None
     if frame_curves is not None:
         add(
@@ -208,19 +222,6 @@ def _section(
     tables = (per_transient, amplitudes, frames, covariance)  # the others can be downloaded where they stand
     section.downloads = [d for d in (download(t.path, t.rows) for t in tables if t is not None) if d]
     return section
-
-
-def _doubts(dynamic: Any) -> list[str]:
-    """What a reader of a dynamic fit must know."""
-    if not isinstance(dynamic, dict):
-        return []
-    found = []
-    if dynamic.get("status") not in (None, "ok"):
-        found.append(f"Dynamic fit: {dynamic['status']}, it did not come to rest")
-    value = dynamic.get("autocorrelation")
-    if isinstance(value, (int, float)) and abs(value) > 0.2:
-        found.append(f"Dynamic fit: neighbouring residuals are correlated ({value:.2f}); intervals are too narrow")
-    return found
 
 
 def _voxel(spectrum: SpectrumInputs, name: str) -> Markup | None:
