@@ -19,6 +19,7 @@ rule quantify:
         prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
         tissue=targets.tissue_option,
         water=targets.processed_water_option,
+        constants_sha256=targets.constants_hash,
         settings=targets.settings_of("quantify"),
         version=targets.version("quantify"),
     shell:

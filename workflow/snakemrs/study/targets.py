@@ -256,6 +256,12 @@ class Targets:
         """``--tissue …`` for `snakemrs quantify`."""
         return " ".join(f"--tissue {path}" for path in self.tissue(wildcards))
 
+    def constants_hash(self, wildcards: Wildcards) -> str:
+        """Hash of the study's own relaxation times and water contents, or of the variant's."""
+        changes = self._variants.get(variant_of(wildcards.place), {}).get("quantify", {})
+        own = changes.get("constants", self.plan.settings["quantify"]["constants"])
+        return hash_file(Path(own)) if own and Path(own).exists() else ""
+
     def basis(self, wildcards: Wildcards) -> list[str]:
         """The basis that the workflow makes for a spectrum."""
         basis = self.spectrum(wildcards).basis
