@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -108,6 +109,35 @@ def test_the_specification_curve_has_every_kind_of_choice(large: Path) -> None:
     share = read_table(large / "sensitivity" / "agreement.tsv")[0]
     assert share["group"] == "all"
     assert int(share["choices"]) == len(rows) - 1
+
+
+def make_again(folder: Path, variant: str, without: str | None = None, **scale: float) -> None:
+    """Write the frames of all sessions again for a variant, columns of every other frame times a number."""
+    derivatives = folder / "derivatives" / "snakemrs"
+    for path in derivatives.glob("sub-*/ses-*/mrs/*_desc-frames_concentrations.tsv"):
+        if without is None or without not in path.name:
+            table = pd.read_csv(path, sep="\t", float_precision="round_trip")
+            for column, factor in scale.items():
+                table[column] = table[column].fillna(1.0) * np.where(table["frame"] % 2, factor, 1)
+            other = derivatives / "variants" / variant / path.relative_to(derivatives)
+            other.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(other, sep="\t", index=False, na_rep="n/a")
+
+
+def test_sessions_made_again_stand_in_the_curve(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=6)
+    make_again(tmp_path, "stiff", without="sub-03_ses-02", ratio_tnaa=1.02)
+    make_again(tmp_path, "survey", molal=1.1)
+    variants = {"stiff": {"fit": {"baseline": "fixed"}}, "survey": {"quantify": {"water_set": "survey"}}}
+    variants |= {"third": {"fit": {"window": [0, 4]}}}
+    output = run(tmp_path, sensitivity={**QUICK, "variants": variants})
+    rows = {(r["group"], r["choice"]): r for r in read_table(output / "sensitivity" / "specifications.tsv")}
+    assert rows["fit", "stiff"]["outcome"] == "log(glx_tnaa)"
+    assert rows["fit", "stiff"]["note"] == "without sub-03 ses-02"
+    assert rows["fit", "stiff"]["estimate"] != rows["primary", "as declared"]["estimate"]
+    assert rows["constants", "survey"]["outcome"] == "log(glx_molal)"
+    assert rows["constants", "survey"]["note"].startswith("the primary outcome does not depend on it")
+    assert "fit, third: no session has concentrations under this choice" in said(output)
 
 
 def test_the_clinical_analyses_are_there(large: Path) -> None:

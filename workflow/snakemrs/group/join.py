@@ -17,6 +17,7 @@ SCALES = {
     "tcr": "ratio_tcr",
     "molar": "molar",
     "molal": "molal",
+    "uncorrected": "uncorrected",
     "amplitude": "amplitude",
 }
 ENTITIES = ("participant", "session", "task", "acq", "voi", "run")

@@ -168,7 +168,7 @@ def specification_curve(
 
 def _other_references(curve: Curve, frames: pd.DataFrame) -> dict[str, str]:
     """The primary metabolite by other references, where there are values: the outcome by the reference."""
-    match = re.search(r"\(?(\w+)_(tnaa|tcr|molar|molal|amplitude)\)?$", curve.outcome)
+    match = re.search(r"\(?(\w+)_(tnaa|tcr|molar|molal|uncorrected|amplitude)\)?$", curve.outcome)
     if match is None:
         return {}
     metabolite, own = match.groups()

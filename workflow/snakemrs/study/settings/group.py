@@ -33,7 +33,8 @@ class OutcomeSettings(Settings):
     """The outcomes, declared before the data are seen (section ``group.outcomes``)."""
 
     primary: str = "log(glx_tnaa)"
-    """The one primary outcome, with its transformation. Columns are ``{metabolite}_{tnaa|tcr|molar|molal}``."""
+    """The one primary outcome, with its transformation. Columns are
+    ``{metabolite}_{tnaa|tcr|molar|molal|uncorrected|amplitude}``."""
     secondary: tuple[str, ...] = ("log(glx_tcr)", "log(glu_tnaa)", "log(gln_tnaa)")
     """Secondary outcomes: the confirmatory family that Holm's correction covers."""
     parts: tuple[str, ...] = ("log(glx_amplitude)", "log(tnaa_amplitude)", "log(tcr_amplitude)")
@@ -66,8 +67,9 @@ VariantStage = Literal["anatomy", "spectra", "voxel", "fit", "quantify"]
 class SensitivitySettings(Settings):
     """Choices under which the primary analysis is repeated (section ``group.sensitivity``)."""
 
-    ratios: tuple[str, ...] = ("tnaa", "tcr", "molal", "amplitude")
-    """References of the primary metabolite."""
+    ratios: tuple[str, ...] = ("tnaa", "tcr", "molal", "uncorrected", "amplitude")
+    """References of the primary metabolite: total NAA, total creatine, water with and without tissue correction,
+    none."""
     permutations: int = Field(default=1000, ge=0)
     """Sign flips of the participants' effects."""
     missing_shift: tuple[float, ...] = (-0.05, 0.05)
