@@ -60,7 +60,7 @@ def test_folders_are_participants_where_names_say_nothing_and_headers_are_never_
         session(tmp_path / "raw" / "data" / who)
     result = run(tmp_path / "raw", tmp_path / "study")
     assert {row[0] for row in labels(tmp_path / "study")} == {"P01", "P02"}
-    written = "".join(p.read_text() for p in (tmp_path / "study").iterdir())
+    written = "".join(p.read_text() for p in (tmp_path / "study").iterdir() if p.is_file())
     assert not any(word in result.output + written for word in raw.PERSONAL)
 
 
@@ -180,6 +180,31 @@ def test_a_folder_without_spectra_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no single-voxel spectrum"):
         run(tmp_path / "raw", tmp_path / "study")
     assert not (tmp_path / "study").exists()
+
+
+def test_a_new_user_is_told_what_the_folder_holds_and_where_participants_come_from(tmp_path: Path) -> None:
+    session(tmp_path / "raw" / "Anton")
+    (tmp_path / "raw" / "press30.BASIS").write_text("$SEQPAR\n")
+    result = run(tmp_path / "raw", tmp_path / "study")
+    assert "press30.BASIS: a basis set by its name" in result.output
+    assert "by their folders" in result.output
+    assert "Anton" in result.output
+    session(tmp_path / "raw2" / "sub-01")
+    assert "by their folders" not in run(tmp_path / "raw2", tmp_path / "study2").output
+
+
+def test_a_wrong_path_is_told_apart_from_a_folder_without_spectra(tmp_path: Path) -> None:
+    (tmp_path / "rawdata").mkdir()
+    for number in range(7):
+        (tmp_path / "rawdata" / f"{number}.dcm").write_text("x")
+    with pytest.raises(RequestError, match="this is a file"):
+        run(tmp_path / "rawdata" / "1.dcm", tmp_path / "study")
+    with pytest.raises(RequestError) as missing:
+        run(tmp_path / "rawdat", tmp_path / "study")
+    assert missing.value.remedy == "did you mean 'rawdata'?"
+    with pytest.raises(RequestError) as empty:
+        run(tmp_path / "rawdata", tmp_path / "study")
+    assert "and 2 more files" in str(empty.value)
 
 
 @pytest.mark.realdata

@@ -11,6 +11,7 @@ import click
 
 from snakemrs.cli.common import SCHEMA, keep_schema
 from snakemrs.errors import RequestError
+from snakemrs.study.tables import nearest
 
 _OWN = ("study.yaml", "scans.tsv", "participants.tsv")
 
@@ -30,15 +31,18 @@ def init(raw: Path, study: Path, name: str | None, force: bool, as_json: bool) -
 
     Every file is recognised by its header and signal, whatever its name: which vendor, spectrum or water reference,
     T1w image. Participants and sessions come from names such as sub-01/ses-01, else from folders, never from headers.
-    Writes STUDY/scans.tsv, STUDY/study.yaml, STUDY/participants.tsv; nothing outside STUDY.
+    Writes scans.tsv, study.yaml and participants.tsv to STUDY, and the schema for editors; nothing outside STUDY.
 
     \b
     Example:
         snakemrs init RAW STUDY
         snakemrs plan STUDY
     """
+    if raw.exists() and not raw.is_dir():
+        raise RequestError("this is a file", file=raw, expected="the folder that holds the raw files")
     if not raw.is_dir():
-        raise RequestError("the folder of raw files does not exist", file=raw)
+        beside = [path.name for path in raw.absolute().parent.glob("*") if path.is_dir()]
+        raise RequestError("the folder of raw files does not exist", file=raw, remedy=nearest(raw.name, beside))
     there = [file for file in _OWN if (study / file).exists()]
     if there and not force:
         raise RequestError(
@@ -83,12 +87,14 @@ def look_through_folder(raw: Path, study: Path) -> tuple[list[Any], list[dict[st
     found = look_through(raw, study if study != raw else None, progress)
     rows = propose(found)
     if not any(row["suffix"] == "svs" for row in rows):
-        reasons = "; ".join(f"{item.path}: {item.note or item.raw.why}" for item in found[:5])
+        reasons = [f"{item.path}: {_why_not(item)}" for item in found[:5]]
+        reasons += [f"and {len(found) - 5} more files"] if len(found) > 5 else []
         raise RequestError(
             "no single-voxel spectrum was found",
             file=raw,
-            found=reasons or "no file",
+            found="\n            ".join(reasons) or "no file",
             expected="raw MRS files of Siemens, Philips, GE, UIH or Bruker, or NIfTI-MRS",
+            remedy="name another folder if the spectra lie elsewhere; convert other formats with spec2nii",
         )
     return found, rows
 
@@ -207,6 +213,13 @@ def _missing(item: Any) -> list[str]:
     return [key for key in ("echo_time", "repetition_time") if getattr(item.raw, key) is None]
 
 
+def _why_not(item: Any) -> str:
+    """Why a file was not placed, and what it may be of use for."""
+    if item.raw.path.suffix.lower() == ".basis":
+        return "a basis set by its name: give its path as `basis` in study.yaml to fit with it"
+    return str(item.note or item.raw.why)
+
+
 def _summary(study: Path, rows: list[dict[str, str]], found: list[Any]) -> dict[str, Any]:
     return {
         "study": str(study),
@@ -237,6 +250,11 @@ def _print(study: Path, rows: list[dict[str, str]], found: list[Any]) -> None:
     if left:
         click.echo(f"\nNot placed ({len(left)}):")
         for item in left:
-            click.echo(f"  {item.path}: {item.note or item.raw.why}")
+            click.echo(f"  {item.path}: {_why_not(item)}")
+    if guessed := sorted(
+        {item.row["participant"] for item in placed if f"sub-{item.row['participant']}" not in item.path}
+    ):
+        click.echo(f"\nTaken for participants by their folders, for want of sub-… in a name: {', '.join(guessed)}.")
+    click.echo("\nWhatever is wrong can be put right in scans.tsv.")
     click.echo(f"\nWritten: {', '.join(str(study / file) for file in _OWN)}")
     click.echo(f"Next: snakemrs plan {study}")
