@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from snakemrs.errors import DataError, RequestError
 from snakemrs.io.nifti_mrs import read, write
 from snakemrs.io.tables import read_table
 from snakemrs.spectra.command import preprocess
+from snakemrs.study.config import load_config
 from spectra_scan import Scan, make_image
 from spectra_signals import Sampling, brain
 
@@ -80,6 +82,53 @@ def test_the_weighted_mean_of_frames_is_the_mean(folder: Path) -> None:
     assert np.abs(counts @ frames / counts.sum() - mean).max() < 1e-5 * np.abs(mean).max()
 
 
+@pytest.mark.parametrize(
+    ("section", "kinds", "frames"),
+    [
+        # (onset, duration, phase, transients); 48 transients of 2 s, an infusion from 40 s to 70 s.
+        pytest.param(
+            {"frame_duration": 20},
+            {"fixed"},
+            [
+                *((0, 20, "baseline", 10), (20, 20, "baseline", 10), (40, 20, "infusion", 10)),
+                *((60, 10, "infusion", 5), (70, 26, "after", 13)),
+            ],
+            id="fixed length",
+        ),
+        pytest.param(
+            {"frames": "sliding", "frame_transients": 10, "frame_step": 5},
+            {"sliding"},
+            [
+                *((0, 20, "baseline", 10), (10, 20, "baseline", 10), (20, 20, "baseline", 10)),
+                *((40, 20, "infusion", 10), (50, 20, "infusion", 10), (70, 20, "after", 10)),
+            ],
+            id="sliding, within the phases",
+        ),
+        pytest.param(
+            {"frames": "events", "frame_duration": 10, "event_window": [0, 30], "event_types": ["infusion"]},
+            {"events"},
+            [(0, 96, "baseline", 33), (0, 10, "infusion", 5), (10, 10, "infusion", 5), (20, 10, "infusion", 5)],
+            id="locked to events",
+        ),
+        pytest.param({"frames": "none"}, {"none"}, [(0, 96, "all", 48)], id="none"),
+    ],
+)
+def test_frames_are_those_that_study_yaml_asks_for(
+    section: dict, kinds: set[str], frames: list[tuple], folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"name": "frames", "spectra": section}))
+    settings = load_config(tmp_path / "study.yaml").spectra.model_dump_json()
+    raw, events = folder / "raw_svs.nii.gz", folder / "events.tsv"
+    run(raw, "--events", events, "--output", tmp_path / "x", "--settings", settings)
+    rows = read_table(tmp_path / "x_desc-frames_quality.tsv")
+    found = [(float(r["onset"]), float(r["duration"]), r["phase"], int(r["transients"])) for r in rows]
+    assert found == frames
+    assert {row["kind"] for row in rows} == kinds
+    image = read(tmp_path / "x_desc-frames_svs.nii.gz")
+    marked = "for figures only" in image.header["ProcessingApplied"][-1]["Details"]
+    assert marked == (kinds == {"sliding"})
+
+
 def test_every_transient_has_its_row(folder: Path, scan: Scan) -> None:
     rows = read_table(folder / "out" / "sub-01_acq-press_desc-transients_quality.tsv")
     assert [float(row["onset"]) for row in rows] == [2.0 * k for k in range(48)]
@@ -126,6 +175,33 @@ def test_interleaved_water_tells_the_line_width_of_each_frame(folder: Path, tmp_
     assert [float(row["line_width_water"]) for row in rows] == pytest.approx([6] * 4, rel=0.25)
     trace = read_table(tmp_path / "x_desc-water_quality.tsv")
     assert [float(row["onset"]) for row in trace] == [0, 24, 48, 72]
+
+
+def test_interleaved_water_is_followed_over_time(scan: Scan, tmp_path: Path) -> None:
+    # Four frames of water between the transients: it drifts by 6 Hz, narrows by 1.5 Hz and loses a tenth.
+    time, number = Sampling().time, np.arange(4)[:, None]
+    width, place, height = 7 - 0.5 * number, 2.0 * number - 3, 2000 * (1 - 0.03 * number)
+    water = make_image(height * np.exp(-np.pi * width * time + 2j * np.pi * place * time), "DIM_DYN")
+    write(scan.svs, tmp_path / "svs.nii.gz")
+    write(water, tmp_path / "water.nii.gz")
+    settings = '{"frame_transients": 12, "water_interleaved": true}'
+    run(
+        tmp_path / "svs.nii.gz",
+        "--water",
+        tmp_path / "water.nii.gz",
+        "--output",
+        tmp_path / "x",
+        "--settings",
+        settings,
+    )
+    trace = read_table(tmp_path / "x_desc-water_quality.tsv")
+    frequency = np.array([float(row["frequency_shift"]) for row in trace])
+    amplitude = np.array([float(row["amplitude"]) for row in trace])
+    assert np.diff(frequency) == pytest.approx([2, 2, 2], abs=0.05)
+    assert [float(row["line_width"]) for row in trace] == pytest.approx([7, 6.5, 6, 5.5], abs=0.1)
+    assert amplitude / amplitude[0] == pytest.approx([1, 0.97, 0.94, 0.91], abs=0.01)
+    frames = read_table(tmp_path / "x_desc-frames_quality.tsv")
+    assert [float(row["line_width_water"]) for row in frames] == pytest.approx([7, 6.5, 6, 5.5], abs=0.1)
 
 
 def test_the_number_averaged_on_the_scanner_is_kept(tmp_path: Path) -> None:
