@@ -78,7 +78,7 @@ def fit(problem: Problem, fids: np.ndarray, follow: bool) -> dict[str, tuple[flo
         base = np.concatenate([weights, np.zeros(size)])
         ratio, sd = ratio_with_sd(found.betas.ravel(), found.covariance, np.roll(base, size), base)
         out[label] = (100 * ratio, 100 * sd)
-    out["width"] = (float(found.width_betas[0]), float(found.width_sd[0])) if follow else (0.0, 0.0)
+    out["width"] = (float(found.width_betas[0]), float(np.sqrt(found.width_covariance[0, 0]))) if follow else (0.0, 0.0)
     return out
 
 

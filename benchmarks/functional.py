@@ -1,15 +1,15 @@
 # ruff: noqa: E402
 """Functional MRS against the truth of the virtual scanner: bias, the line-narrowing trap, drift, power, speed.
 
-    python benchmarks/functional.py changes [--sessions 100]     step, ramp, realistic preset: bias and coverage
-    python benchmarks/functional.py trap [--sessions 100]        bold-only with and without the width term; drift-only
-    python benchmarks/functional.py detection [--sessions 100]   smallest change found with 80 % power, frames beside
-    python benchmarks/functional.py speed                        32 and 320 transients of 2048 points
+    python benchmarks/functional.py changes [--case ramp]    step, ramp, realistic preset: bias and coverage
+    python benchmarks/functional.py trap [--case drift]      bold-only with and without the width term; drift-only
+    python benchmarks/functional.py detection                smallest change found with 80 % power, frames beside
+    python benchmarks/functional.py speed                    32 and 320 transients of 2048 points
 
 Sessions are made in memory by the virtual scanner, each of another person with another line width and drift, spoilt
-transients included, and go through `snakemrs.spectra.process.correct` (alignment, outliers, referencing), the design
-that the workflow makes of the infusion, and the dynamic fit. Residual water and eddy currents are left out: their
-removal has benchmarks of its own (spectra_*.py). Errors (±) are standard errors over sessions.
+transients included, and go through the alignment and the search for outliers of the stage spectra, the design that the
+workflow makes of the infusion, and the dynamic fit. Residual water and eddy currents are left out: their removal has
+benchmarks of its own (spectra_*.py). Errors (±) are standard errors over sessions.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from snakemrs.fit.functional.session import fit_session
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.setup import build_problem
 from snakemrs.fit.spectrum import fit_spectrum
-from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.scanner.cohort import draw_cohort
 from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
 from snakemrs.scanner.signal import add_noise, draw_factors, make_basis, session_signal
-from snakemrs.spectra.process import Corrected, correct
+from snakemrs.spectra.align import align, apply
+from snakemrs.spectra.outliers import find_outliers
+from snakemrs.spectra.steps import moved_band
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.simulation import simulate_basis
 from snakemrs.study.relaxation import TissueConstants, field_strength, load_constants
@@ -104,19 +105,15 @@ def make_session(scanner: Scanner, preset: Preset, number: int) -> Session:
         draw_factors(preset, random),
         random,
     )
-    header = {
-        "SpectrometerFrequency": [protocol.spectrometer_frequency],
-        "ResonantNucleus": ["1H"],
-        "EchoTime": protocol.echo_time,
-        "RepetitionTime": protocol.repetition_time,
-    }
-    empty = NiftiMrs(np.zeros((1, 1, 1, 1), np.complex64), np.eye(4), 1 / protocol.bandwidth, header)
-    image = empty.with_signal(add_noise(signal.metabolites, signal.truth.noise, random), "DIM_DYN")
-    done: Corrected = correct(image, None, SpectraSettings(remove_water=False))
-    used = done.outliers.weights > 0
+    fids = add_noise(signal.metabolites, signal.truth.noise, random)
+    settings, dwell, mhz = SpectraSettings(), 1 / protocol.bandwidth, protocol.spectrometer_frequency
+    moves = align(fids, dwell, moved_band(settings.align_range, mhz, 0.0), signal.truth.noise, settings.align_max_shift)
+    silent = np.zeros(len(fids), bool)
+    found = find_outliers(moves, silent, settings.outliers, settings.outlier_z, settings.outlier_amplitude, 0.03 * mhz)
+    used = found.weights > 0
     truth = {name: course[used] for name, course in signal.truth.concentrations.items()}
-    length = np.full(int(used.sum()), done.spacing)
-    return Session(done.fids[used], done.outliers.weights[used], done.onsets[used], length, truth)
+    length = np.full(int(used.sum()), protocol.repetition_time)
+    return Session(apply(fids, moves, dwell)[used], found.weights[used], signal.truth.onset[used], length, truth)
 
 
 def fit(scanner: Scanner, session: Session, settings: FunctionalSettings) -> dict[str, np.ndarray]:
@@ -176,7 +173,7 @@ def report(title: str, found: list[dict[str, np.ndarray]], labels: tuple[str, ..
 HEAD = "| session | change of | true % | error, points | spread | said | in 95 % |\n|---|---|---|---|---|---|---|"
 
 
-def changes(sessions: int) -> None:
+def changes(sessions: int, chosen: str) -> None:
     """Step, ramp, realistic preset."""
     scanner = make_scanner(320)
     real = load_preset("realistic").model_copy(update=CLEAN)
@@ -199,17 +196,21 @@ def changes(sessions: int) -> None:
     }
     print(HEAD)
     for title, (preset, settings) in cases.items():
+        if not title.startswith(chosen):
+            continue
         found = [fit(scanner, make_session(scanner, preset, n), settings) for n in range(sessions)]
         report(title, found, ("Glu", "Glx", "tNAA", "tCr", "line width (Hz)"))
 
 
-def trap(sessions: int) -> None:
+def trap(sessions: int, chosen: str) -> None:
     """Narrower lines with and without the width term; drift."""
     scanner = make_scanner(320)
     # So little noise that a hundred sessions resolve a tenth of a per cent.
     still = CLEAN | {"glx_sd_frame_physiological": 0.0, "snr": 100.0}
     print(HEAD)
     for name, ways in (("bold-only", ("auto", "none")), ("drift-only", ("auto",))):
+        if not name.startswith(chosen):
+            continue
         preset = load_preset(name).model_copy(update=still)
         preset = preset.model_copy(update={"rise_time_constant": preset.rise_time_constant * 320 / 800})
         made = [make_session(scanner, preset, n) for n in range(sessions)]
@@ -225,17 +226,19 @@ def detection(sessions: int) -> None:
 
     scanner = make_scanner(320)
     preset = load_preset("null").model_copy(update=CLEAN)
-    made = [make_session(scanner, preset, n) for n in range(sessions)]
-    dynamic = [fit(scanner, session, FunctionalSettings()) for session in made]
-    frames = [fit_frames(scanner, session) for session in made]
+    dynamic, frames = [], []
+    for number in range(sessions):
+        session = make_session(scanner, preset, number)
+        dynamic.append(fit(scanner, session, FunctionalSettings()))
+        frames.append(fit_frames(scanner, session))
     print("| change of | fit | spread over sessions, % | one session, % | 26 × 2, % |\n|---|---|---|---|---|")
     one = norm.ppf(0.975) + norm.ppf(0.8)
     crossover = (t.ppf(0.975, 24) + t.ppf(0.8, 24)) * np.sqrt(2 / 26)
     for label in SHOWN:
-        true = np.array([session[label][4] for session in dynamic])
+        true = np.array([one[label][4] for one in dynamic])
         for way, values in (
-            ("dynamic", np.array([session[label][0] for session in dynamic])),
-            ("frames", np.array([session[label] for session in frames])),
+            ("dynamic", np.array([one[label][0] for one in dynamic])),
+            ("frames", np.array([one[label] for one in frames])),
         ):
             spread = (values - true).std(ddof=1)
             # Between sessions the physiology varies too; within one, only the measurement decides.
@@ -284,11 +287,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("which", choices=("changes", "trap", "detection", "speed"))
     parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--case", default="", help="only sessions whose name begins so, such as 'drift'")
     arguments = parser.parse_args()
     if arguments.which == "speed":
         speed()
+    elif arguments.which == "detection":
+        detection(arguments.sessions)
     else:
-        {"changes": changes, "trap": trap, "detection": detection}[arguments.which](arguments.sessions)
+        {"changes": changes, "trap": trap}[arguments.which](arguments.sessions, arguments.case)
 
 
 if __name__ == "__main__":
