@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemrs.fit.engine import Engine, no_prior
+from snakemrs.fit.kernel import kernel_functions
 from snakemrs.fit.nnls import solve_nonnegative
 from snakemrs.fit.priors import parameters_for
 from snakemrs.fit.problem import Problem
@@ -20,6 +21,7 @@ from snakemrs.fit.uncertainty import ratio_with_sd
 @pytest.fixture(scope="module")
 def engine(prepare_problem: Callable[..., Problem], measure: Callable[..., np.ndarray]) -> Engine:
     problem = prepare_problem()
+    kernel = kernel_functions(6.0, problem.time)
     parameters = parameters_for(
         problem,
         line_shape="voigt",
@@ -28,10 +30,13 @@ def engine(prepare_problem: Callable[..., Problem], measure: Callable[..., np.nd
         group_width_sd=0.03,
         metabolite_shift_sd=0.003,
         max_shift=0.3,
+        metabolite_width_sd=1.0,
+        kernel=len(kernel),
     )
     noise = 20.0
     data = problem.window_of(measure()) / noise
-    return Engine(problem, data, noise, parameters, damping_for(problem.roughness, 8.0), no_prior(len(problem.names)))
+    damping, prior = damping_for(problem.roughness, 8.0), no_prior(len(problem.names))
+    return Engine(problem, data, noise, parameters, damping, prior, kernel=kernel)
 
 
 @pytest.mark.parametrize(("lorentz", "shift"), [(2.0, 0.0), (8.0, 3.0), (20.0, -5.0)])

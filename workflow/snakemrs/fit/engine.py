@@ -9,7 +9,8 @@ For given θ the amplitudes a and b are linear and eliminated (Golub & Pereyra 1
 Marquardt's damping on the reduced problem, with Kaufman's (1975) approximation of the Jacobian, which is the exact
 Schur complement of the Gauss–Newton matrix of all unknowns. Non-linear unknowns θ: φ0, φ1, shift f, Lorentzian
 width L, squared Gaussian width Q, and for macromolecules and lipids a shift and a broadening of their own; where
-asked, a shift of each metabolite. Everything is in units of the noise: costs are χ² plus the squares of the priors.
+asked, a shift and a broadening of each metabolite, and a free line shape (`snakemrs.fit.kernel`). Everything is in
+units of the noise: costs are χ² plus the squares of the priors.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ class Engine:
     prior : AmplitudePrior
     excess : float
         `scale` over the standard deviation of the scanner's noise (see `snakemrs.fit.effective_noise`).
+    kernel : ndarray of complex, shape (J, time)
+        Functions of a free line shape; none by default.
     """
 
     problem: Problem
@@ -105,6 +108,7 @@ class Engine:
     damping: np.ndarray
     prior: AmplitudePrior
     excess: float = 1.0
+    kernel: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     evaluations: int = 0
     data_norm: float = 0.0
     _members: list[np.ndarray] = field(default_factory=list)
@@ -121,6 +125,16 @@ class Engine:
 
     def shape_of(self, theta: np.ndarray) -> np.ndarray:
         """Line shape of each basis function on the times of the problem, shape (K, time)."""
+        shape = self._voigt_of(theta)
+        return shape if not len(self.kernel) else shape * self._kernel_of(theta)
+
+    def _kernel_of(self, theta: np.ndarray) -> np.ndarray:
+        """Factor of a free line shape, shape (time,)."""
+        first = self.parameters.index("kernel_1")
+        return np.asarray(1 + theta[first : first + len(self.kernel)] @ self.kernel)
+
+    def _voigt_of(self, theta: np.ndarray) -> np.ndarray:
+        """Line shapes without the free one."""
         p, names = self.problem, self.parameters.names
         value = dict(zip(names, theta, strict=True))
         shared = 2j * np.pi * value["shift"] * p.time - np.pi * value["lorentzian"] * p.decay_time
@@ -134,10 +148,11 @@ class Engine:
             else:
                 rows.append(rows[0])
         shape = np.array(rows)[p.groups]
-        if "shift_1" in value:
-            first = self.parameters.index("shift_1")
-            own_shift = theta[first:]
-            shape[self._members[0]] *= np.exp(2j * np.pi * np.multiply.outer(own_shift, p.time))
+        members = self._members[0]
+        for name, slope in (("shift_1", 2j * np.pi * p.time), ("width_1", -np.pi * p.decay_time)):
+            if name in value:
+                first = self.parameters.index(name)
+                shape[members] *= np.exp(np.multiply.outer(theta[first : first + len(members)], slope))
         return shape
 
     def phase_of(self, theta: np.ndarray) -> np.ndarray:
@@ -207,10 +222,14 @@ class Engine:
             if f"shift_{group}" in names:
                 rows += [2j * np.pi * p.time * signal[number], -np.pi * p.decay_time * signal[number]]
         stacked = np.array(rows)
-        if "shift_1" in names:
-            members = self._members[0]
-            own = state.shapes[members] * (state.amplitudes[members] / self.scale)[:, None] * (2j * np.pi * p.time)
-            stacked = np.concatenate([stacked, own])
+        members = self._members[0]
+        for name, slope in (("shift_1", 2j * np.pi * p.time), ("width_1", -np.pi * p.decay_time)):
+            if name in names:
+                own = state.shapes[members] * (state.amplitudes[members] / self.scale)[:, None] * slope
+                stacked = np.concatenate([stacked, own])
+        if len(self.kernel):
+            plain = np.sum((state.amplitudes / self.scale)[:, None] * p.signals * self._voigt_of(state.theta), axis=0)
+            stacked = np.concatenate([stacked, plain * self.kernel])
         spectra = p.fold(stacked)
         data = (state.rotated if phased is None else phased).view(complex)
         phases = np.array([1j * data, 1j * np.deg2rad(p.ppm - PIVOT_PPM) * data])

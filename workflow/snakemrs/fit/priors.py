@@ -76,10 +76,16 @@ def parameters_for(
     group_width_sd: float,
     metabolite_shift_sd: float,
     max_shift: float,
+    metabolite_width_sd: float = 0.0,
+    kernel: int = 0,
 ) -> Parameters:
-    """Non-linear parameters of a problem, with bounds and priors (units: see `snakemrs.study.settings.fit`)."""
+    """Non-linear parameters of a problem, with bounds and priors (units: see `snakemrs.study.settings.fit`).
+
+    `kernel` is the number of functions of a free line shape (`snakemrs.fit.kernel`).
+    """
     frequency = problem.spectrometer_frequency
     narrow = -0.8 * problem.basis.line_width
+    metabolites = int(np.sum(problem.groups == 0))
     hertz = max_shift * frequency * 1.2
     rows: list[tuple[str, float, float, float, float]] = [  # name, start, lower, upper, sd of the prior
         ("phase0", 0.0, -np.inf, np.inf, np.inf),
@@ -97,7 +103,11 @@ def parameters_for(
             rows.append((f"width_{group}", 0.0, -0.08 * frequency, 0.32 * frequency, group_width_sd * frequency))
     if metabolite_shift_sd > 0:
         sd = metabolite_shift_sd * frequency
-        rows += [(f"shift_{n + 1}", 0.0, -4 * sd, 4 * sd, sd) for n in range(int(np.sum(problem.groups == 0)))]
+        rows += [(f"shift_{n + 1}", 0.0, -4 * sd, 4 * sd, sd) for n in range(metabolites)]
+    if metabolite_width_sd > 0:
+        sd = metabolite_width_sd
+        rows += [(f"width_{n + 1}", 0.0, -2 * sd, 4 * sd, sd) for n in range(metabolites)]
+    rows += [(f"kernel_{n + 1}", 0.0, -8.0, 8.0, 1.0) for n in range(kernel)]
     names, start, lower, upper, sds = zip(*rows, strict=True)
     return Parameters(
         names=tuple(names),

@@ -11,6 +11,7 @@ import numpy as np
 from snakemrs.fit.baseline import choose_stiffness
 from snakemrs.fit.effective_noise import excess_of
 from snakemrs.fit.engine import Engine, State, no_prior
+from snakemrs.fit.kernel import kernel_functions
 from snakemrs.fit.priors import amplitude_prior, parameters_for
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.quality import Search, Verdict, judge
@@ -25,6 +26,9 @@ LIPID_GAIN = 25.0
 """Fall of χ² from which lipid lines are added."""
 OWN_SHIFTS_FROM = 1.15
 """Residual over noise from which metabolites get shifts of their own."""
+SETTLING, SETTLED = 4, 0.9
+"""With what metabolites and lines of their own explain, the effective noise falls, and they are freer again: rounds of
+that at most, and the fall of the noise that is worth another."""
 FIRST_TOLERANCE = 0.5
 """Gain of χ² at which the first search stops."""
 FIRST_EFFECTIVE_PER_PPM = 2.0
@@ -173,18 +177,22 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
         if settings.soft_priors:
             engine.prior = amplitude_prior(problem.names, known, state.amplitudes, settings.prior_strength)
         state, converged = engine.minimise(state.theta, settings.max_iterations)
-    if settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM:
-        free = replace(_engine(problem, fid, noise, engine.damping, settings, True), prior=engine.prior)
-        free = free.with_excess(engine.excess)
-        theta = _insert(engine, free, state.theta)
-        free.evaluations = engine.evaluations
+    own_shifts = always or (settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM)
+    if own_shifts != always or settings.metabolite_width_sd > 0 or settings.line_shape == "free":
+        width = _line_width(engine, state.theta)
+        free = _engine(problem, fid, noise, engine.damping, settings, own_shifts, width).with_excess(engine.excess)
+        free.prior, free.evaluations = engine.prior, engine.evaluations
+        state, converged = free.minimise(_insert(engine, free, state.theta), settings.max_iterations)
         engine = free
-        state, converged = engine.minimise(theta, settings.max_iterations)
-        engine, state = _measured_against_misfit(engine, state)
-        if settings.baseline == "auto":
-            best, _ = choose_stiffness(engine, state, dampings)
-            engine.damping = dampings[best]
-        state, converged = engine.minimise(state.theta, settings.max_iterations)
+        for _ in range(SETTLING):
+            before = engine.excess
+            engine, state = _measured_against_misfit(engine, state)
+            if settings.baseline == "auto":
+                best, _ = choose_stiffness(engine, state, dampings)
+                engine.damping = dampings[best]
+            state, converged = engine.minimise(state.theta, settings.max_iterations)
+            if engine.excess > SETTLED * before:
+                break
     return Optimum(engine, state, replace(search, converged=converged))
 
 
@@ -201,8 +209,18 @@ def _looks_conjugated(problem: Problem, fid: np.ndarray, settings: FitSettings) 
 
 
 def _engine(
-    problem: Problem, fid: np.ndarray, noise: float, damping: np.ndarray, settings: FitSettings, own_shifts: bool
+    problem: Problem,
+    fid: np.ndarray,
+    noise: float,
+    damping: np.ndarray,
+    settings: FitSettings,
+    own_shifts: bool,
+    line_width: float | None = None,
 ) -> Engine:
+    """Engine of a spectrum. Free line shape and own broadening come only once a `line_width` (Hz) is known."""
+    last = line_width is not None
+    empty = np.empty((0, 0))
+    kernel = kernel_functions(line_width, problem.time) if last and settings.line_shape == "free" else empty
     parameters = parameters_for(
         problem,
         line_shape=settings.line_shape,
@@ -211,9 +229,19 @@ def _engine(
         group_width_sd=settings.group_width_sd,
         metabolite_shift_sd=settings.metabolite_shift_sd if own_shifts else 0.0,
         max_shift=settings.max_shift,
+        metabolite_width_sd=settings.metabolite_width_sd if last else 0.0,
+        kernel=len(kernel),
     )
     data = problem.window_of(fid) / noise
-    return Engine(problem, data, noise, parameters, damping, no_prior(len(problem.names)))
+    return Engine(problem, data, noise, parameters, damping, no_prior(len(problem.names)), kernel=kernel)
+
+
+def _line_width(engine: Engine, theta: np.ndarray) -> float:
+    """Full width at half maximum of a singlet, Hz; of the Voigt line where the line shape is free."""
+    values = dict(zip(engine.parameters.names, theta, strict=True))
+    lorentz = max(0.0, values["lorentzian"] + engine.problem.basis.line_width)
+    gauss = float(np.sqrt(values["gaussian_squared"]))
+    return 0.5346 * lorentz + float(np.sqrt(0.2166 * lorentz**2 + gauss**2))  # Olivero & Longbothum 1977
 
 
 def _insert(old: Engine, new: Engine, theta: np.ndarray) -> np.ndarray:
@@ -278,9 +306,6 @@ def result_of(optimum: Optimum) -> SpectrumFit:
     ratio = _residual_ratio(engine, state)
     known = uncertainty_of(engine, state, max(ratio / engine.excess, 1.0))
     values = dict(zip(parameters.names, state.theta.tolist(), strict=True))
-    lorentz = max(0.0, values["lorentzian"] + problem.basis.line_width)
-    gauss = float(np.sqrt(values["gaussian_squared"]))
-    line_width = 0.5346 * lorentz + float(np.sqrt(0.2166 * lorentz**2 + gauss**2))  # Olivero & Longbothum 1977
     parts = (state.amplitudes[:, None] * state.spectra).view(complex).real * noise
     metabolites = parts[problem.groups == 0].sum(axis=0)
     result = SpectrumFit(
@@ -298,7 +323,7 @@ def result_of(optimum: Optimum) -> SpectrumFit:
         parts=parts,
         parameters=values,
         parameter_sd=dict(zip(parameters.names, known.theta_sd.tolist(), strict=True)),
-        line_width=line_width,
+        line_width=_line_width(engine, state.theta),
         snr=float(metabolites.max() * engine.excess / noise),
         noise=noise / engine.excess,
         residual_ratio=ratio,

@@ -31,8 +31,8 @@ class FitSettings(Settings):
     lipids: Literal["auto", "always", "basis", "never"] = "auto"
     """Lipid lines: added where the data demand them (auto), always, only if the basis has them, never."""
 
-    line_shape: Literal["voigt", "lorentzian", "gaussian"] = "voigt"
-    """Line shape that broadens the basis."""
+    line_shape: Literal["voigt", "lorentzian", "gaussian", "free"] = "voigt"
+    """Line shape that broadens the basis; free: a Voigt line convolved with a short, smooth kernel (regularised)."""
 
     water_line_shape: Literal["auto", "always", "never"] = "auto"
     """Take over what the water reference shows beyond a Voigt line (eddy currents, asymmetry); auto: where it is worth
@@ -55,6 +55,9 @@ class FitSettings(Settings):
 
     metabolite_shift_sd: float = Field(0.003, gt=0, le=0.02)
     """Standard deviation of the shift of a metabolite on its own, ppm."""
+
+    metabolite_width_sd: float = Field(0.0, ge=0, le=5)
+    """Standard deviation of the broadening of a metabolite on its own, Hz; 0: none."""
 
     group_shift_sd: float = Field(0.02, gt=0, le=0.1)
     """Standard deviation of the shift of macromolecules and of lipids against metabolites, ppm."""
