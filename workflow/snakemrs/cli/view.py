@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from typing import Any
 
 import click
@@ -37,7 +39,7 @@ class PlainView:
 
 
 class LiveView:
-    """Stages with their counts, what runs now, what failed, time left."""
+    """Participants × stages: who is worked on, who failed; the sums of all; time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -57,29 +59,78 @@ class LiveView:
         """Draw anew."""
         from rich.table import Table
 
+        stages, rows, left_out = grid(record, self._live.console.height - 6)
         table = Table(box=None, pad_edge=False)
-        for heading in ("stage", "done", "of", "", "now"):
-            table.add_column(heading, justify="right" if heading in ("done", "of") else "left")
-        jobs = [job for job in record.jobs.values() if job.rule in STAGE_OF_RULE]
-        for stage in ORDER:
-            total = sum(n for rule, n in record.totals.items() if STAGE_OF_RULE.get(rule) == stage)
-            if not total:
-                continue
-            own = [job for job in jobs if job.stage == stage]
-            done = sum(job.state == "done" for job in own)
-            failed = sum(job.state == "failed" for job in own)
-            bar = "█" * round(20 * done / total) + "░" * (20 - round(20 * done / total))
-            now = ", ".join(job.name for job in own if job.state == "running")[:60]
-            table.add_row(stage, str(done), str(total), bar + (f" {failed} failed" if failed else ""), now)
-        table.caption = self._remaining(jobs, record)
+        table.add_column("")
+        for stage in stages:
+            table.add_column(stage, min_width=8)
+        for name, cells in rows:
+            table.add_row(name, *cells, style="red" if any("failed" in cell for cell in cells) else None)
+        caption = remaining(record, time.time() - self._started)
+        table.caption = caption + (f"; {left_out} more participants begun" if left_out else "")
         self._live.update(table)
 
-    def _remaining(self, jobs: list[Job], record: Record) -> str:
-        total = sum(n for rule, n in record.totals.items() if rule in STAGE_OF_RULE)
-        ended = sum(job.state in ("done", "failed") for job in jobs)
-        elapsed = time.time() - self._started
-        left = f", about {max(1, round(elapsed / ended * (total - ended) / 60))} min left" if 3 < ended < total else ""
-        return f"{ended} of {total} jobs, {elapsed / 60:.1f} min{left}"
+
+def grid(record: Record, height: int) -> tuple[list[str], list[tuple[str, list[str]]], int]:
+    """The table of a running study.
+
+    Parameters
+    ----------
+    record : Record
+        What the run has said so far.
+    height : int
+        Lines there are for participants.
+
+    Returns
+    -------
+    stages : list of str
+        Those with jobs in this run, in the order of a study.
+    rows : list of (name, cells)
+        First the sums of all participants, then a line each for those who are worked on or have failed, and for those
+        last done where there is room. Participants stand in their order, so that lines do not jump.
+    left_out : int
+        Participants begun for whom there was no room.
+    """
+    jobs = [job for job in record.jobs.values() if job.rule in STAGE_OF_RULE]
+    totals = {stage: sum(n for r, n in record.totals.items() if STAGE_OF_RULE.get(r) == stage) for stage in ORDER}
+    stages = [stage for stage in ORDER if totals[stage]]
+    done = Counter(job.stage for job in jobs if job.state == "done")
+    rows = [("all", [f"{done[stage]}/{totals[stage]}" for stage in stages])]
+    by_participant: dict[str, list[Job]] = {}
+    for job in jobs:
+        if found := re.match(r"sub-[A-Za-z0-9]+", job.unit):
+            by_participant.setdefault(found.group(), []).append(job)
+    urgency = {name: _urgency(own) for name, own in by_participant.items()}
+    shown = sorted(sorted(by_participant), key=urgency.__getitem__, reverse=True)[: max(height, 1)]
+    rows += [
+        (name, [_cell([j for j in by_participant[name] if j.stage == s]) for s in stages]) for name in sorted(shown)
+    ]
+    return stages, rows, len(by_participant) - len(shown)
+
+
+def _urgency(jobs: list[Job]) -> tuple[int, float]:
+    """Failed before running before done; what is done, by when."""
+    states = {job.state for job in jobs}
+    rank = 2 if "failed" in states else 1 if "running" in states else 0
+    return rank, max(job.finished for job in jobs)
+
+
+def _cell(jobs: list[Job]) -> str:
+    """A participant's stage in a word."""
+    states = Counter(job.state for job in jobs)
+    if states["failed"]:
+        return "failed"
+    if states["running"]:
+        return "now"
+    return f"{states['done']} done" if states["done"] else "·"
+
+
+def remaining(record: Record, elapsed: float) -> str:
+    """How far the run is, and the time left, once there is something to judge it by."""
+    total = sum(n for rule, n in record.totals.items() if rule in STAGE_OF_RULE)
+    ended = sum(job.state in ("done", "failed") for job in record.jobs.values() if job.rule in STAGE_OF_RULE)
+    left = f", about {max(1, round(elapsed / ended * (total - ended) / 60))} min left" if 3 < ended < total else ""
+    return f"{ended} of {total} jobs, {elapsed / 60:.1f} min{left}"
 
 
 def make_view() -> PlainView | LiveView:
