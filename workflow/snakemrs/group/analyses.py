@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snakemrs.errors import RequestError
 from snakemrs.group.crossover import PeriodDifferences, period_differences, session_change, two_by_two
+from snakemrs.group.join import column_name
 from snakemrs.group.models import (
     Adapted,
     Effect,
@@ -155,6 +157,51 @@ def summary_test(
             note="standardised by the differences between conditions; Hedges' correction",
         )
     return data
+
+
+def dynamic_test(results: Results, functional: pd.DataFrame, frames: pd.DataFrame, settings: GroupSettings) -> None:
+    """Add the 2x2 test of the change that the dynamic fit gave for each session, of the primary metabolite.
+
+    Parameters
+    ----------
+    functional : DataFrame
+        A row a session and metabolite: ``percent`` (change of the amplitude), ``percent_tnaa`` (of the ratio to tNAA).
+    frames : DataFrame
+        Frames of the primary analysis, which name the spectra that count.
+    """
+    match = re.search(r"([a-z0-9]+_([a-z]+))\)?$", settings.outcomes.primary)
+    if match is None:
+        return
+    primary, reference = match.groups()
+    column = "percent_tnaa" if reference == "tnaa" else "percent"
+    outcome = primary if reference == "tnaa" else primary.removesuffix(reference) + "amplitude"
+    own = functional["metabolite"].map(lambda name: column_name(str(name), reference)) == primary
+    keys = ["participant", "session", "acq", "voi", "run"]
+    chosen = set(frames[keys].astype(str).itertuples(index=False, name=None))
+    mine = np.array([key in chosen for key in functional[keys].astype(str).itertuples(index=False, name=None)])
+    rows = functional[own & mine].assign(change=lambda table: table[column].astype(float)).dropna(subset=["change"])
+    try:
+        data = period_differences(rows, "change")
+        test = two_by_two(data, 1 - settings.alpha)
+    except (ValueError, KeyError) as error:
+        results.say("dynamic fit", "left out", f"{outcome}, 2x2 test: {error}")
+        return
+    results.add(
+        "dynamic fit",
+        outcome,
+        "secondary view",
+        f"{data.conditions[1]} - {data.conditions[0]}",
+        n_participants=test.n,
+        n_rows=2 * test.n,
+        estimate=test.estimate,
+        se=test.se,
+        df=test.df,
+        statistic=test.t,
+        p=test.p,
+        ci_low=test.ci_low,
+        ci_high=test.ci_high,
+        note="2x2 test of the change from baseline that the dynamic fit gave for each session, percent",
+    )
 
 
 def time_course(results: Results, frames: pd.DataFrame, settings: GroupSettings, outcome: str) -> None:

@@ -44,12 +44,14 @@ def frame_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def analyse(joined: Joined, settings: GroupSettings) -> tuple[Results, Effect | None]:
     """Run all analyses on joined tables."""
-    from snakemrs.group.analyses import adjust_families, analyse_spectra, analysed_frames
+    from snakemrs.group.analyses import adjust_families, analyse_spectra, analysed_frames, dynamic_test
     from snakemrs.group.clinic import analyse_clinic
     from snakemrs.group.results import Results
 
     frames, clinical = frame_table(joined.frames), frame_table(joined.clinical)
     results, primary = (Results(), None) if frames.empty else analyse_spectra(frames, settings)
+    if joined.functional and not frames.empty:
+        dynamic_test(results, frame_table(joined.functional), analysed_frames(frames, settings), settings)
     for text in joined.statements:
         results.say("join", "left out" if "left out" in text or "in no analysis" in text else "note", text)
     if frames.empty:
