@@ -1,8 +1,9 @@
 """Water-scaled sums of the 2016 fitting challenge against their truth, and its 10 mM creatine test.
 
 Fits with `snakemrs fit` and quantifies with `snakemrs quantify` and the constants of the challenge's README. Says the
-mean ratio to truth (which is the water scaling) apart from the scatter (which is the fit). Needs the real measurements.
-Run: python benchmarks/quantify_challenge.py ../shared/realdata/ismrm_challenge
+mean ratio to truth (which is the water scaling) apart from the scatter (which is the fit). With --creatine it only
+says, from the test's own signals and without a fit, which reading of its water makes 10 mM. Needs the real measurements.
+Run: python benchmarks/quantify_challenge.py ../shared/realdata/ismrm_challenge [--creatine]
 """
 
 from __future__ import annotations
@@ -53,10 +54,49 @@ def measure(folder: Path, name: str, work: Path) -> dict[str, float]:
     return {row["metabolite"]: float(row["molar"]) for row in rows if row["molar"] != "n/a"}
 
 
+# Water of one proton after TE 30 ms, mM, as the README or LCModel's manual (WCONC) may be read.
+WATER = 1e6 / 18.015
+READINGS = {
+    "README: 60 % grey (0.78, T2 110 ms), 40 % white matter (0.65, 80 ms)": WATER
+    * (0.6 * 0.78 * np.exp(-30 / 110) + 0.4 * 0.65 * np.exp(-30 / 80)),
+    "the same without T2 decay": WATER * (0.6 * 0.78 + 0.4 * 0.65),
+    "grey matter only": WATER * 0.78 * np.exp(-30 / 110),
+    "white matter only": WATER * 0.65 * np.exp(-30 / 80),
+    "LCModel's default 35880 mM with its default decay of 0.7": 35880 * 0.7,
+    "LCModel's default 35880 mM, T2 110 ms": 35880 * np.exp(-30 / 110),
+    "content 0.65, T2 110 ms": WATER * 0.65 * np.exp(-30 / 110),
+    "pure water, T2 110 ms": WATER * np.exp(-30 / 110),
+}
+
+
+def at_start(signal: np.ndarray, model: np.ndarray) -> float:
+    """Amplitude of `model` in `signal` at t = 0: their ratio decays exponentially."""
+    time = np.arange(len(signal))
+    at = slice(1, 600)
+    return float(np.exp(np.polyfit(time[at], np.log(np.abs(signal[at] / model[at])), 1)[1]))
+
+
+def read_waters(challenge: Path) -> None:
+    """Print the creatine that each reading of the test's water gives."""
+    columns = np.loadtxt(challenge / "Cr_water_scaling_text" / "Cr_10mM_test_water_scaling.txt")
+    basis = np.loadtxt(challenge / "basis_text" / "Cr.txt")
+    creatine = at_start(columns[:, 0] + 1j * columns[:, 1], basis[:, 0] + 1j * basis[:, 1]) * np.exp(30 / 160)
+    water = at_start(columns[:, 2] + 1j * columns[:, 3], np.ones(len(columns))) / 2
+    print(f"creatine {creatine:.3f} a proton after its T2 correction; water {water:.0f} a proton\n")
+    print("| water | mM a proton | creatine (mM) |")
+    print("|---|---|---|")
+    for name, value in READINGS.items():
+        print(f"| {name} | {value:.0f} | {creatine * value / water:.2f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("challenge", type=Path)
+    parser.add_argument("--creatine", action="store_true", help="Only the readings of the test's water.")
     arguments = parser.parse_args()
+    if arguments.creatine:
+        read_waters(arguments.challenge)
+        return
     truth = {row["metabolite"]: row for row in read_table(arguments.challenge / "truth_mM.tsv")}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -1,7 +1,9 @@
 """Agreement with FSL FAST on a measured T1w: overlap of tissue, and fractions in voxels over cortex and white matter.
 
-FAST's maps are no truth: it counts most of the thalamus and pallidum as white matter. Needs the real measurements.
-Run: python benchmarks/segmentation_fast.py ../shared/realdata/t1_brain_fast [--maps PREFIX]
+FAST's maps are no truth: it counts most of the thalamus and pallidum as white matter. The last tables say where the
+two differ: the intensity at which each calls a voxel pure, and what our shares become with FAST's intensities of pure
+tissue. Needs the real measurements.
+Run: python benchmarks/segmentation_fast.py ../shared/realdata/t1_brain_fast [--backend hmrf] [--maps PREFIX]
 """
 
 from __future__ import annotations
@@ -15,12 +17,97 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from snakemrs.anatomy import partial_volume
 from snakemrs.voxel.geometry import box_overlap, tissue_fractions
+
+TISSUES = ("GM", "WM", "CSF")
+# Ten voxels: five over cortex, five mostly in white matter; centres as shares of half the brain's extent, to the right,
+# front and top of its middle.
+PLACES = {
+    "frontal left": (-0.5, 0.6, 0.4),
+    "frontal right": (0.5, 0.6, 0.4),
+    "medial frontal": (0.0, 0.7, 0.3),
+    "medial parietal": (0.0, -0.5, 0.55),
+    "occipital": (0.0, -0.75, 0.2),
+    "centrum semiovale left": (-0.35, 0.0, 0.5),
+    "centrum semiovale right": (0.35, 0.0, 0.5),
+    "parietal left": (-0.45, -0.4, 0.5),
+    "parietal right": (0.45, -0.4, 0.5),
+    "temporal left": (-0.7, -0.1, -0.2),
+}
+Maps = dict[str, np.ndarray]
+
+
+def load(path: Path | str) -> np.ndarray:
+    """Read the data of an image."""
+    return np.asarray(nib.load(path).dataobj, np.float32)
+
+
+def boxes(fast: Maps, affine: np.ndarray) -> dict[str, np.ndarray]:
+    """Place the ten voxels of 25 mm in the brain."""
+    where = np.argwhere(fast["GM"] + fast["WM"] > 0.5) @ affine[:3, :3].T + affine[:3, 3]
+    low, high = np.percentile(where, 1, axis=0), np.percentile(where, 99, axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    placed = {}
+    for name, place in PLACES.items():
+        placed[name] = np.diag([25.0, 25.0, 25.0, 1.0])
+        placed[name][:3, 3] = middle + np.array(place) * half
+    return placed
+
+
+def compare(ours: Maps, fast: Maps, affine: np.ndarray) -> None:
+    """Print overlaps, volumes, and fractions in the ten voxels."""
+    print("| tissue | Dice at one half | ours (ml) | FAST (ml) |")
+    print("|---|---|---|---|")
+    for name in TISSUES:
+        a, b = ours[name] > 0.5, fast[name] > 0.5
+        overlap = 2 * (a & b).sum() / (a.sum() + b.sum())
+        print(f"| {name} | {overlap:.3f} | {ours[name].sum() / 1000:.0f} | {fast[name].sum() / 1000:.0f} |")
+    print("\n| voxel of 25 mm | GM ours | FAST | WM ours | FAST | CSF ours | FAST | worst difference |")
+    print("|---|---|---|---|---|---|---|---|")
+    worst = []
+    volume = float(abs(np.linalg.det(affine[:3, :3])))
+    for name, box in boxes(fast, affine).items():
+        share = box_overlap(box, affine, fast["GM"].shape)
+        a, b = (tissue_fractions(share, m, volume, 25.0**3) for m in (ours, fast))
+        worst.append(max(abs(a[t] - b[t]) for t in TISSUES))
+        cells = " | ".join(f"{a[t]:.3f} | {b[t]:.3f}" for t in TISSUES)
+        print(f"| {name} | {cells} | {worst[-1]:.3f} |")
+    print(f"\n{sum(w <= 0.05 for w in worst)} of {len(worst)} voxels within 0.05")
+
+
+def explain(image: np.ndarray, mask: np.ndarray, ours: Maps, fast: Maps, affine: np.ndarray) -> None:
+    """Print at what intensity each calls a voxel pure, and the comparison with FAST's intensities in our model."""
+    order = partial_volume.TISSUES
+    white = float(np.median(image[mask & (fast["WM"] > 0.999)]))
+    print("\n| wholly one tissue | ours (ml) | intensity, 5 % to median to 95 % | FAST (ml) | intensity |")
+    print("|---|---|---|---|---|")
+    pure = {}
+    for name in order:
+        cells = []
+        for maps in (ours, fast):
+            values = image[mask & (maps[name] > 0.999)] / white
+            pure[name] = white * float(np.median(values))
+            low, middle, high = np.percentile(values, (5, 50, 95))
+            cells.append(f"{len(values) / 1000:.0f} | {low:.2f} to {middle:.2f} to {high:.2f}")
+        print(f"| {name} | {' | '.join(cells)} |")
+    print("\n| intensity (white matter 1) | CSF ours | FAST |")
+    print("|---|---|---|")
+    for low in np.arange(0.25, 0.75, 0.1):
+        here = mask & (image >= low * white) & (image < (low + 0.1) * white)
+        print(f"| {low:.2f} to {low + 0.1:.2f} | {ours['CSF'][here].mean():.2f} | {fast['CSF'][here].mean():.2f} |")
+    found = np.stack([ours[name] for name in order])
+    _, sds = partial_volume.class_means(image, mask, found)
+    means = np.array([pure[name] for name in order])
+    moved = partial_volume.shares(image, mask, found, means, sds)
+    print("\nOur shares with FAST's intensities of pure tissue:\n")
+    compare(dict(zip(order, moved, strict=True)), fast, affine)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--backend", default="atropos", choices=["atropos", "hmrf"])
     parser.add_argument("--maps", help="Beginning of the names of maps that `snakemrs segment` wrote already.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -28,46 +115,15 @@ def main() -> None:
         if prefix is None:
             prefix = str(Path(folder) / "sub")
             command = [sys.executable, "-m", "snakemrs.cli.main", "segment", str(arguments.folder / "bet.nii.gz")]
-            subprocess.run([*command, "--output", prefix], check=True)
-        ours = {t: np.asarray(nib.load(f"{prefix}_label-{t}_probseg.nii.gz").dataobj) for t in ("GM", "WM", "CSF")}
-    image = nib.load(arguments.folder / "pve_1.nii.gz")
-    fast = {"GM": image.get_fdata(), "WM": nib.load(arguments.folder / "pve_2.nii.gz").get_fdata()}
-    fast["CSF"] = np.where(ours["GM"] + ours["WM"] + ours["CSF"] > 0.5, np.clip(1 - fast["GM"] - fast["WM"], 0, 1), 0)
-    print("| tissue | Dice at one half | ours (ml) | FAST (ml) |")
-    print("|---|---|---|---|")
-    for name in ("GM", "WM", "CSF"):
-        a, b = ours[name] > 0.5, fast[name] > 0.5
-        overlap = 2 * (a & b).sum() / (a.sum() + b.sum())
-        print(f"| {name} | {overlap:.3f} | {ours[name].sum() / 1000:.0f} | {fast[name].sum() / 1000:.0f} |")
-    # Ten voxels: five over cortex (lateral, frontal to occipital), five in the white matter above the ventricles.
-    where = np.argwhere(fast["GM"] + fast["WM"] > 0.5) @ image.affine[:3, :3].T + image.affine[:3, 3]
-    low, high = np.percentile(where, 1, axis=0), np.percentile(where, 99, axis=0)
-    middle, half = (low + high) / 2, (high - low) / 2
-    places = {
-        "frontal left": (-0.5, 0.6, 0.4),
-        "frontal right": (0.5, 0.6, 0.4),
-        "medial frontal": (0.0, 0.7, 0.3),
-        "medial parietal": (0.0, -0.5, 0.55),
-        "occipital": (0.0, -0.75, 0.2),
-        "centrum semiovale left": (-0.35, 0.0, 0.5),
-        "centrum semiovale right": (0.35, 0.0, 0.5),
-        "parietal left": (-0.45, -0.4, 0.5),
-        "parietal right": (0.45, -0.4, 0.5),
-        "temporal left": (-0.7, -0.1, -0.2),
-    }
-    print("\n| voxel of 25 mm | GM ours | FAST | WM ours | FAST | CSF ours | FAST | worst difference |")
-    print("|---|---|---|---|---|---|---|---|")
-    worst = []
-    for name, place in places.items():
-        box = np.diag([25.0, 25.0, 25.0, 1.0])
-        box[:3, 3] = middle + np.array(place) * half
-        share = box_overlap(box, image.affine, image.shape)
-        volume = float(abs(np.linalg.det(image.affine[:3, :3])))
-        a, b = (tissue_fractions(share, m, volume, 25.0**3) for m in (ours, fast))
-        worst.append(max(abs(a[t] - b[t]) for t in ("GM", "WM", "CSF")))
-        cells = " | ".join(f"{a[t]:.3f} | {b[t]:.3f}" for t in ("GM", "WM", "CSF"))
-        print(f"| {name} | {cells} | {worst[-1]:.3f} |")
-    print(f"\n{sum(w <= 0.05 for w in worst)} of {len(worst)} voxels within 0.05")
+            settings = ["--settings", f'{{"backend": "{arguments.backend}"}}']
+            subprocess.run([*command, "--output", prefix, *settings], check=True)
+        ours = {t: load(f"{prefix}_label-{t}_probseg.nii.gz") for t in TISSUES}
+        image, mask = load(f"{prefix}_desc-preproc_T1w.nii.gz"), load(f"{prefix}_desc-brain_mask.nii.gz") > 0
+    affine = nib.load(arguments.folder / "pve_1.nii.gz").affine
+    fast = {"GM": load(arguments.folder / "pve_1.nii.gz"), "WM": load(arguments.folder / "pve_2.nii.gz")}
+    fast["CSF"] = np.where(mask, np.clip(1 - fast["GM"] - fast["WM"], 0, 1), 0)
+    compare(ours, fast, affine)
+    explain(image, mask, ours, fast, affine)
 
 
 if __name__ == "__main__":
