@@ -2,8 +2,8 @@
 
 Fits with `snakemrs fit` and quantifies with `snakemrs quantify` and the constants of the challenge's README. Says the
 mean ratio to truth (which is the water scaling) apart from the scatter (which is the fit). With --creatine it only
-says, from the test's own signals and without a fit, which reading of its water makes 10 mM. Needs the real measurements.
-Run: python benchmarks/quantify_challenge.py ../shared/realdata/ismrm_challenge [--creatine]
+says, from the test's own signals and without a fit, which reading of its water makes 10 mM. Needs the real
+measurements. Run: python benchmarks/quantify_challenge.py ../shared/realdata/ismrm_challenge [--creatine]
 """
 
 from __future__ import annotations
