@@ -114,15 +114,15 @@ def test_the_specification_curve_has_every_kind_of_choice(large: Path) -> None:
 def test_the_change_that_the_dynamic_fit_gave_is_tested_by_session(tmp_path: Path) -> None:
     write_study(tmp_path, participants=6)
     sessions = read_table(tmp_path / "sessions.tsv")
-    for number, row in enumerate(sessions):
+    scatter = np.random.default_rng(1).normal(0, 0.3, len(sessions))
+    for row, error in zip(sessions, scatter, strict=True):
         folder = tmp_path / "derivatives" / "snakemrs" / row["participant_id"] / row["session_id"] / "mrs"
-        change = 5 + 0.1 * (number**2 % 7) - (2 if row["condition"] == "B" else 0)
+        change = 5 + error - (2 if row["condition"] == "B" else 0)
         text = f"kind\tmetabolite\tpercent\tpercent_tnaa\nsum\tGlx\t99\t{change}\nsum\ttNAA\t99\t99\n"
         (folder / f"{row['participant_id']}_{row['session_id']}_desc-dynamic_summary.tsv").write_text(text)
     row = result(run(tmp_path), "dynamic fit")
     assert (row["outcome"], row["term"], row["n_participants"]) == ("glx_tnaa", "B - A", "6")
-    assert float(row["estimate"]) == pytest.approx(-2, abs=0.3)
-    assert float(row["ci_low"]) < -2 < float(row["ci_high"])
+    assert float(row["ci_low"]) < -2 < float(row["ci_high"]) < 0
 
 
 def make_again(folder: Path, variant: str, without: str | None = None, **scale: float) -> None:
