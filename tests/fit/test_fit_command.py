@@ -151,6 +151,42 @@ def test_a_dynamic_fit_writes_betas(basis_folder: Path, measure: Measure, tmp_pa
     assert abs(float(rows["infusion", "line_width"]["beta"])) < 4 * float(rows["infusion", "line_width"]["beta_sd"])
 
 
+def test_events_give_the_design_and_all_tables_of_a_session(
+    basis_folder: Path, measure: Measure, tmp_path: Path
+) -> None:
+    step = [0] * 12 + [1] * 12
+    data = save(
+        tmp_path / "t_desc-transients_svs.nii.gz",
+        np.array([measure(seed=m, Glu=9 * (1 + 0.2 * s), snr=200) for m, s in enumerate(step)]),
+        RepetitionTime=2.0,
+        NumberOfTransients=1,
+    )
+    quality = ["transient\tonset\tduration\tweight", *(f"{m}\t{2 * m}\t2\t{int(m != 5)}" for m in range(24))]
+    (tmp_path / "t_desc-transients_quality.tsv").write_text("\n".join(quality) + "\n")
+    events = tmp_path / "events.tsv"
+    events.write_text("onset\tduration\ttrial_type\n24\t24\tinfusion\n")
+    frames = tmp_path / "frames.tsv"
+    rows = [f"{n}\t{12 * n}\t12\tGlu\t{9 * (1 + rise)}\t0.1" for n, rise in enumerate((0, 0, 0.6, 0.6))]
+    frames.write_text("\n".join(["frame\tonset\tduration\tmetabolite\tamplitude\tamplitude_sd", *rows]) + "\n")
+    words = ("--events", events, "--frames", frames, "--functional", '{"course_step": 8}')
+    result = run(data, "--basis", basis_folder, *words, "--output", tmp_path / "t")
+    assert result.exit_code == 0, result.output
+    summary = {row["metabolite"]: row for row in read_table(tmp_path / "t_desc-dynamic_summary.tsv")}
+    glu = summary["Glu"]
+    assert float(glu["ci_low"]) < 20 < float(glu["ci_high"])
+    assert float(glu["auc_low"]) < 20 * 24 / 60 < float(glu["auc_high"])
+    assert glu["frames_agree"] == "false"
+    assert "frames and dynamic fit do not agree" in result.output
+    assert abs(float(summary["line_width"]["change"])) < 4 * float(summary["line_width"]["change_sd"])
+    design = read_table(tmp_path / "t_desc-dynamic_design.tsv")
+    assert [row["infusion"] for row in design] == [str(s) for s in step]
+    assert design[5]["weight"] == "0"
+    levels = {row["frame"] for row in read_table(tmp_path / "t_desc-dynamic_amplitudes.tsv")}
+    assert levels == {"baseline", "infusion", "infusion-baseline"}
+    bins = [row for row in read_table(tmp_path / "t_desc-dynamic_course.tsv") if row["metabolite"] == "Glu"]
+    assert len(bins) == 5, "eleven transients make two bins of four at least, twelve make three"
+
+
 @pytest.mark.realdata
 def test_creatine_of_the_challenge_comes_out_as_it_was_made(realdata: Path, tmp_path: Path) -> None:
     folder = realdata / "ismrm_challenge"

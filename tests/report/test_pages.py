@@ -268,6 +268,39 @@ def test_a_dynamic_fit_shows_changes_in_per_cent_and_its_line_width(tmp_path: Pa
     assert "line width −0.200 ± 0.10 Hz per unit of infusion" in html
 
 
+def test_the_course_of_a_session_is_drawn_with_frames_controls_and_line_width(tmp_path: Path) -> None:
+    plan = make_study(tmp_path, participants=1)
+    start = tmp_path / "derivatives/snakemrs/sub-01/ses-01/mrs/sub-01_ses-01_acq-press_voi-acc_desc-dynamic"
+    course = [
+        {"onset": 40.0 * n, "duration": 40.0, "phase": "baseline" if n < 2 else "infusion", "metabolite": name,
+         "value": 10.0 + n, "sd": 0.5, "percent": 10.0 * n, "smooth": 9.0 * n, "smooth_low": 8.0 * n,
+         "smooth_high": 11.0 * n, "model": 10.0}
+        for name in ("Glx", "tNAA", "tCr", "line_width")
+        for n in range(6)
+    ]  # fmt: skip
+    write(Path(f"{start}_course.tsv"), course)
+    row = {"percent": 5.0, "ci_low": 1.0, "ci_high": 9.0, "frames_agree": False, "control": False}
+    write(Path(f"{start}_summary.tsv"), [{"metabolite": "Glx", **row, **SUMMARY_REST}])
+    write(Path(f"{start}_betas.tsv"), [{"regressor": "infusion", "metabolite": "Glx", "beta": 1.0, **row}])
+    record = {"dynamic": {"status": "ok", "warnings": ["Glx: frames and dynamic fit do not agree"], "left_out": [3]}}
+    Path(f"{start}_fit.json").write_text(json.dumps(record))
+    html = page_of(plan)
+    assert 'id="s1-course"' in html
+    assert "Glx (% of baseline)" in html
+    assert "controls (%)" in html
+    assert "Dynamic fit: Glx: frames and dynamic fit do not agree" in html
+    assert "5.0 % (1.0 to 9.0)" in html
+
+
+SUMMARY_REST = dict.fromkeys(
+    (
+        *("change", "change_sd", "percent_tnaa", "percent_tnaa_sd", "frames_percent", "frames_sd"),
+        *(f"{key}{end}" for key in ("auc", "peak", "time_to_peak") for end in ("", "_low", "_high")),
+    ),
+    1.0,
+)
+
+
 def test_p_values_stand_in_their_own_column_whatever_columns_are_empty(tmp_path: Path) -> None:
     plan = make_study(tmp_path, participants=1)
     folder = tmp_path / "derivatives/snakemrs/group/statistics"

@@ -39,6 +39,17 @@ def test_a_plan_names_inputs_and_outputs_of_each_spectrum(study: Path) -> None:
     assert plan.bases[spectrum.basis.rsplit("/", 1)[1]]["frequency"] == 127.75
 
 
+def test_a_dynamic_fit_is_planned_where_there_are_transients_and_events(study: Path) -> None:
+    assert not build_plan(study, lambda path: HEADER).spectra[0].dynamic
+    (study / "events.tsv").write_text("onset\tduration\ttrial_type\n4\t8\tinfusion\n")
+    main, nulled = build_plan(study, lambda path: HEADER).spectra
+    assert main.dynamic
+    assert not nulled.dynamic
+    with (study / "study.yaml").open("a") as stream:
+        stream.write("functional:\n  enabled: never\n")
+    assert not build_plan(study, lambda path: HEADER).spectra[0].dynamic
+
+
 def test_macromolecule_scans_are_kept_apart(study: Path) -> None:
     main, nulled = build_plan(study, lambda path: HEADER).spectra
     assert not nulled.fitted

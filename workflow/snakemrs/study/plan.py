@@ -81,8 +81,8 @@ class PlannedSpectrum:
     macromolecules: str | None
     basis: str | None
     frames: bool
-    dynamic: bool
     fitted: bool
+    dynamic: bool = False
 
 
 @dataclass(frozen=True)
