@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REASONS = {
     "no-session-term": (
         "several rows of one session (frames) share that session's own deviation, but the model has no random term for "
-        "the session: at a nominal 5 % such a model finds an effect of condition in 28-34 % of studies without any"
+        "the session: at a nominal 5 % such a model finds an effect of condition in 27 % of studies without any"
     ),
     "overlapping-windows": (
         "rows are overlapping windows (sliding averages): they share transients, so they are not separate observations "
