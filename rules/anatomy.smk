@@ -3,7 +3,8 @@
 
 rule segment:
     input:
-        targets.t1w,
+        t1w=targets.t1w,
+        source=targets.source_maps,
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/anat/{{name}}_{{file}}",
@@ -16,15 +17,15 @@ rule segment:
         image("anatomy")
     threads: targets.plan.settings["anatomy"]["threads"]
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/anat/{{name}}",
+        prefix=targets.prefix,
         reuse=targets.reuse_option,
         existing=targets.existing_option,
         existing_sha256=targets.existing_hash,
         settings=targets.settings_of("anatomy"),
         version=targets.version("segment"),
     shell:
-        "snakemrs segment {input[0]:q} {params.reuse} {params.existing} --output {params.prefix:q}"
+        "snakemrs segment {input.t1w:q} {params.reuse} {params.existing} --output {params.prefix:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"

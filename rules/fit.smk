@@ -9,10 +9,10 @@ rule basis:
     container:
         image("core")
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(500),
+        runtime=growing(15),
     params:
-        folder=f"{DERIVATIVES}/basis/{{key}}",
+        folder=targets.folder,
         sequence=targets.basis_parameters,
         version=targets.version("basis"),
     shell:
@@ -30,17 +30,17 @@ rule fit:
             file=FIT_FILES,
             allow_missing=True,
         ),
-    wildcard_constraints:
-        label=r"static|frames",
     log:
         "logs/fit/{place}/{name}_desc-{label}.log",
+    wildcard_constraints:
+        label=r"static|frames",
     container:
         image("core")
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(500),
         runtime=growing(15),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         basis=targets.basis_option,
         basis_sha256=targets.basis_hash(),
         water=targets.processed_water_option,
@@ -74,7 +74,7 @@ rule dynamic:
         mem_mb=growing(3000),
         runtime=growing(15),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         data=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-transients_svs.nii.gz",
         basis=targets.basis_option,
         basis_sha256=targets.basis_hash(),

@@ -30,7 +30,7 @@ rule group:
         runtime=growing(30),
     params:
         plan=targets.path,
-        folder=f"{DERIVATIVES}/group",
+        folder=targets.folder,
         tables=targets.tables_hash(),
         failures=targets.failures(),
         settings=targets.settings("group"),

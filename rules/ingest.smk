@@ -15,8 +15,8 @@ rule ingest:
     container:
         image("core")
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=targets.memory,
+        runtime=growing(10),
     params:
         path=targets.raw,
         sha256=targets.raw_hash,
@@ -36,8 +36,8 @@ rule dataset:
     container:
         image("core")
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         tables=targets.tables_hash(),
         version=targets.version("dataset"),

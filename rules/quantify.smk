@@ -13,10 +13,10 @@ rule quantify:
     container:
         image("core")
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         tissue=targets.tissue_option,
         water=targets.processed_water_option,
         constants_sha256=targets.constants_hash,

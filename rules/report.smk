@@ -11,8 +11,8 @@ rule report_participant:
     container:
         image("core")
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         plan=targets.path,
         failures=targets.failures_of_participant,
@@ -35,8 +35,8 @@ rule report_group:
     container:
         image("core")
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         plan=targets.path,
         failures=targets.failures(),
@@ -61,11 +61,11 @@ rule report_methods:
     container:
         image("core")
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         plan=targets.path,
-        folder=DERIVATIVES,
+        folder=targets.folder,
         settings=targets.settings("report"),
         version=targets.version("report"),
     shell:

@@ -22,10 +22,10 @@ rule preprocess:
     container:
         image("core")
     resources:
-        mem_mb=growing(3000),
+        mem_mb=targets.memory,
         runtime=growing(15),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         water=targets.water_option,
         events=targets.events_option(),
         events_sha256=targets.events_hash(),

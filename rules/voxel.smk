@@ -20,10 +20,10 @@ rule voxel:
     container:
         image("core")
     resources:
-        mem_mb=growing(2000),
-        runtime=10,
+        mem_mb=growing(600),
+        runtime=growing(10),
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}",
+        prefix=targets.prefix,
         compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),
@@ -49,7 +49,7 @@ use rule voxel as voxel_unnamed with:
     wildcard_constraints:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
-        prefix=f"{DERIVATIVES}/{{place}}/mrs/{{name}}",
+        prefix=targets.prefix,
         compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),
