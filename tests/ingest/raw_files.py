@@ -352,6 +352,43 @@ def write_uih_dicom(folder: Path, metabolites: np.ndarray, water: np.ndarray, se
     return path
 
 
+def write_bruker(folder: Path, transients: np.ndarray) -> Path:
+    """ParaVision 6 STEAM: fid with its parameter files; shape of `transients` (repetitions, points)."""
+    folder = folder / "7"
+    folder.mkdir(parents=True, exist_ok=True)
+    count, points = transients.shape
+    head = "##TITLE=Parameter List, ParaVision 6.0.1\n##JCAMPDX=4.24\n##DATATYPE=Parameter Values\n##ORIGIN=Bruker\n"
+    head += f"##OWNER={NAME}\n"
+    acqp = {
+        "ACQ_sw_version": "( 65 )\n<PV 6.0.1>", "BYTORDA": "little", "GO_raw_data_format": "GO_32BIT_SGN_INT",
+        "GO_block_size": "continuous", "ACQ_dim": "1", "ACQ_dim_desc": "( 1 )\nSpectroscopic",
+        "ACQ_size": f"( 1 )\n{2 * points}", "NR": str(count), "NI": "1", "PULPROG": "( 64 )\n<STEAM.ppg>",
+        "BF1": str(FREQUENCY), "NUCLEUS": "( 8 )\n<1H>", "SW_h": str(BANDWIDTH), "NA": "1", "NECHOES": "1",
+        "ACQ_echo_time": f"( 1 )\n{TE * 1e3:g}", "ACQ_repetition_time": f"( 1 )\n{TR * 1e3:g}",
+        "ACQ_time": "( 24 )\n<12:00:00 1 Jan 2020>",
+        "ACQ_operator": f"( 64 )\n<{NAME}>", "ACQ_station": "( 64 )\n<station>",
+        "ACQ_institution": f"( 64 )\n<{ADDRESS}>", "ACQ_protocol_name": "( 64 )\n<STEAM>",
+        "ACQ_scan_name": "( 64 )\n<STEAM>",
+        "ACQ_flip_angle": "90", "ACQ_method": "( 64 )\n<Bruker:STEAM>",
+    }  # fmt: skip
+    method = {
+        "Method": "<Bruker:STEAM>", "PVM_SpecMatrix": f"( 1 )\n{points}", "PVM_SpecSWH": f"( 1 )\n{BANDWIDTH:g}",
+        "PVM_EchoTime": f"{TE * 1e3:g}", "PVM_RepetitionTime": f"{TR * 1e3:g}",
+        "PVM_NRepetitions": str(count), "PVM_NAverages": "1",
+        "PVM_FrqRef": f"( 8 )\n{FREQUENCY}" + " 0" * 7, "PVM_FrqWorkOffsetPpm": "( 8 )\n" + " 0" * 8,
+        "PVM_DigNp": str(points), "PVM_DigShift": "0",
+        "PVM_EncNReceivers": "1", "PVM_VoxArrGradOrient": "( 1, 3, 3 )\n1 0 0 0 1 0 0 0 1",
+        "PVM_VoxArrPosition": f"( 1, 3 )\n{CENTRE[2]} {CENTRE[0]} {CENTRE[1]}",
+        "PVM_VoxArrSize": f"( 1, 3 )\n{SIZE[0]} {SIZE[1]} {SIZE[2]}",
+    }  # fmt: skip
+    for name, entries in (("acqp", acqp), ("method", method)):
+        text = head + "".join(f"##${key}={value}\n" for key, value in entries.items()) + "##END=\n"
+        (folder / name).write_text(text)
+    flat = np.ascontiguousarray(transients.conj()).view(np.float32) * 1000
+    (folder / "fid").write_bytes(np.rint(flat).astype("<i4").tobytes())
+    return folder / "fid"
+
+
 def head_image(stripped: bool = False, noise: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     """A crude head (scalp, skull, brain) on a 3 mm grid, and its affine."""
     shape = np.array([64, 76, 64])

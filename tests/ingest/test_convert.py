@@ -271,6 +271,22 @@ def test_an_edited_scan_under_a_localising_name_says_so_and_is_not_preprocessed(
     assert "difference-edited" in str(run.exception)
 
 
+def test_a_bruker_scan_keeps_its_transients_and_times_and_loses_its_names(tmp_path: Path) -> None:
+    source, out = raw.write_bruker(tmp_path / "raw", raw.signal(4)), tmp_path / "sub-01_svs.nii.gz"
+    convert_all([(source, out)], IngestSettings())
+    image = nifti_mrs.read(out)
+    found = image.as_dims("DIM_DYN")
+    # Whole numbers, a thousandth of the unit each.
+    np.testing.assert_allclose(found / 1000, raw.signal(4), atol=0.01)
+    assert image.affine[:3, 3] == pytest.approx(raw.CENTRE)
+    assert np.abs(image.affine[:3, :3]).sum(1) == pytest.approx(raw.SIZE)
+    sidecar = json.loads((tmp_path / "sub-01_svs.json").read_text())
+    assert (sidecar["EchoTime"], sidecar["RepetitionTime"]) == pytest.approx((raw.TE, raw.TR))
+    assert sidecar["PulseSequenceType"] == "STEAM"
+    assert "mostly untested" in sidecar["IngestNotes"][0]
+    assert not any(word.encode() in stored(p) for p in tmp_path.glob("sub-01*") for word in raw.PERSONAL)
+
+
 def test_edited_spectra_of_uih_are_refused_by_what_the_file_holds(tmp_path: Path) -> None:
     source = raw.write_uih_dicom(tmp_path / "raw", raw.signal()[0], raw.water_signal()[0], "svs_mega")
     with pytest.raises(DataError, match=r"several spectra[\s\S]*_off_on"):

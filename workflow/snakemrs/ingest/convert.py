@@ -228,6 +228,9 @@ def _product(
         timing = replace(
             timing, notes=(*timing.notes, f"{missing} signals of zeros were left out: times after are early")
         )
+    if raw.format == "bruker":
+        place = "position and axes of the voxel are as spec2nii reads them, which it calls mostly untested"
+        timing = replace(timing, notes=(*timing.notes, place))
     suppressed = is_suppressed(
         water_ratio(np.moveaxis(image.data, 3, -1), image.bandwidth, image.spectrometer_frequency)
     )
