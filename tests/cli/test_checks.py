@@ -1,0 +1,171 @@
+"""What `snakemrs plan` finds before anything runs: one fault a test, on a study that is in order but for it."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from snakemrs.cli import checks, cluster
+from snakemrs.cli.checks import check_study, estimate
+from snakemrs.cli.cluster import executor_problem
+from snakemrs.cli.snakemake import profile_folder
+from snakemrs.spins import basis_formats
+from snakemrs.study.plan import build_plan
+from snakemrs.study.tables import Problem
+
+SPECTRUM = {
+    "kind": "svs",
+    "sequence": "press",
+    "te": 0.03,
+    "te1": 0.011,
+    "frequency": 123.2,
+    "bandwidth": 2000.0,
+    "points": 2048,
+    "transients": 64,
+    "nucleus": "1H",
+    "voxel_size": [20, 20, 20],
+    "centre": [0.0, 10.0, 5.0],
+}
+
+
+class Study:
+    """One participant: a spectrum, its water, a T1w; the headers may be changed before the check."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.headers: dict[str, dict[str, Any]] = {
+            "act": dict(SPECTRUM),
+            "ref": {**SPECTRUM, "kind": "mrsref", "transients": 8},
+            "head.nii.gz": {"kind": "T1w"},
+        }
+        (folder / "raw").mkdir()
+        (folder / "raw" / "act").write_text("spectrum")
+        (folder / "raw" / "ref").write_text("water")
+        self.place_head([-90, -126, -72])
+        (folder / "study.yaml").write_text("name: small\n")
+        (folder / "participants.tsv").write_text("participant_id\tsex\nsub-01\tF\n")
+        rows = [
+            "path\tparticipant\tsession\tsuffix",
+            "act\t01\t01\tsvs",
+            "ref\t01\t01\tmrsref",
+            "head.nii.gz\t01\t01\tT1w",
+        ]
+        (folder / "scans.tsv").write_text("\n".join(rows) + "\n")
+
+    def place_head(self, corner: list[float]) -> None:
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        affine[:3, 3] = corner
+        nib.save(nib.Nifti1Image(np.zeros((90, 108, 90), np.int16), affine), self.folder / "raw" / "head.nii.gz")
+
+    def problems(self) -> list[Problem]:
+        plan = build_plan(self.folder, lambda path: self.headers[path.name])
+        return plan.problems + check_study(self.folder, plan)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+def said(study: Study) -> list[tuple[str, str]]:
+    return [(problem.severity, problem.message) for problem in study.problems()]
+
+
+def test_a_study_in_order_has_no_problems(study: Study) -> None:
+    assert said(study) == []
+
+
+def test_a_missing_raw_file(study: Study) -> None:
+    (study.folder / "raw" / "act").unlink()
+    (problem,) = study.problems()
+    assert (problem.severity, problem.file, problem.participant) == ("error", "act", "01")
+    assert "does not exist" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "severity", "words"),
+    [
+        pytest.param("act", {"te": 30.0}, "warning", "outside 1-500 ms", id="echo time in milliseconds"),
+        pytest.param("act", {"te": None}, "warning", "no echo time", id="no echo time"),
+        pytest.param("act", {"sequence": None}, "warning", "name a basis", id="unknown sequence"),
+        pytest.param("act", {"kind": "T1w"}, "error", "by its header it is T1w", id="an image called a spectrum"),
+        pytest.param("ref", {"centre": [0, 50, 5]}, "error", "another voxel: centre", id="water of another place"),
+        pytest.param("ref", {"voxel_size": [20, 20, 40]}, "error", "another voxel: size", id="water of another size"),
+        pytest.param("ref", {"frequency": 127.7}, "error", "another field", id="water of another field"),
+        pytest.param("ref", {"nucleus": "31P"}, "error", "of 31P", id="water of another nucleus"),
+    ],
+)
+def test_headers_that_do_not_fit(study: Study, file: str, change: dict[str, Any], severity: str, words: str) -> None:
+    study.headers[file] |= change
+    found = said(study)
+    assert [s for s, message in found if words in message] == [severity], found
+
+
+def test_a_voxel_outside_the_head(study: Study) -> None:
+    study.place_head([-90, 274, -72])
+    ((severity, message),) = said(study)
+    assert severity == "error"
+    assert "outside the field of view of the T1w" in message
+
+
+def test_a_spectrum_without_water_and_t1w_is_told_what_it_misses(study: Study) -> None:
+    (study.folder / "scans.tsv").write_text("path\tparticipant\tsession\tsuffix\nact\t01\t01\tsvs\n")
+    messages = [message for _, message in said(study)]
+    assert any("ratios only" in message for message in messages)
+    assert any("no tissue correction" in message for message in messages)
+
+
+def test_a_basis_that_is_not_there(study: Study) -> None:
+    (study.folder / "study.yaml").write_text("name: small\nbasis: mine.basis\n")
+    assert any(s == "error" and "basis cannot be used" in message for s, message in said(study))
+
+
+def test_a_basis_of_another_field(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    (study.folder / "study.yaml").write_text("name: small\nbasis: mine.basis\n")
+    (study.folder / "mine.basis").write_text("")
+    monkeypatch.setattr(basis_formats, "read_basis", lambda path: SimpleNamespace(spectrometer_frequency=297.2))
+    ((severity, message),) = said(study)
+    assert (severity, message) == ("error", "the basis is of 297.2 MHz, the spectrum of 123.2 MHz")
+
+
+def test_a_column_that_no_table_has(study: Study) -> None:
+    (study.folder / "study.yaml").write_text("name: small\ngroup:\n  formula: condition + sexe\n")
+    ((severity, message),) = said(study)
+    assert severity == "warning"
+    assert "names 'sexe'" in message
+    assert "sex" in message.partition("(")[2]
+
+
+def test_a_disk_without_room(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(1e9, 1e9 - 5e6, 5e6))
+    ((severity, message),) = said(study)
+    assert severity == "error"
+    assert message.endswith("5 MB are free")
+
+
+def test_a_slurm_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.shutil, "which", lambda name: None)
+    assert "sbatch, squeue, scancel is not on PATH" in (executor_problem(profile_folder("slurm")) or "")
+
+
+def test_an_executor_that_is_not_installed() -> None:
+    assert "snakemake-executor-plugin-cluster-generic is not installed" in (
+        executor_problem(profile_folder("lsf")) or ""
+    )
+
+
+def test_this_machine_is_always_reached() -> None:
+    assert executor_problem(profile_folder("local")) is None
+
+
+def test_the_estimate_takes_what_was_measured_and_shares_it_among_processors() -> None:
+    assert estimate({"fit": 10}, {"fit": 3.0}, cores=2) == pytest.approx(15.0)
+    # The longest job sets the least time.
+    assert estimate({"segment": 1, "fit": 1}, {"segment": 60.0, "fit": 1.0}, cores=8) == pytest.approx(60.0)
