@@ -83,13 +83,19 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_maps(kit: Path) -> None:
-    """A T1w image, and tissue maps as CAT12 names them."""
-    head, affine = raw.head_image()
-    raw.write_image(kit / "T1w.nii.gz", head, affine)
-    level = head / head.max()
-    maps = {"p1": (level > 0.3) & (level <= 0.6), "p2": level > 0.6, "p3": (level > 0.1) & (level <= 0.3)}
-    for name, tissue in maps.items():
-        raw.write_image(kit / "maps" / f"{name}head.nii.gz", tissue.astype(np.float32), affine)
+    """A T1w image of a ball of a brain (1.4 l), and its tissue maps as CAT12 names them."""
+    size, side = 100, 1.9
+    affine = np.diag([side, side, side, 1.0])
+    affine[:3, 3] = -side * size / 2
+    axes = np.meshgrid(*[side * (np.arange(size) - size / 2)] * 3, indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in axes))
+    tissues = {"p3": (60, 69, 200.0), "p1": (45, 60, 480.0), "p2": (0, 45, 700.0)}
+    head = np.random.default_rng(5).normal(0, 5, radius.shape)
+    for name, (inner, outer, level) in tissues.items():
+        inside = (radius >= inner) & (radius < outer)
+        head += level * inside
+        raw.write_image(kit / "maps" / f"{name}head.nii.gz", inside.astype(np.float32), affine)
+    raw.write_image(kit / "T1w.nii.gz", np.clip(head, 0, None).astype(np.float32), affine)
 
 
 def write_frames(path: Path) -> None:
