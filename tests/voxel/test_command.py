@@ -149,6 +149,15 @@ def test_another_session_and_another_space_are_flagged(study: dict[str, Path], t
     assert "template's space" in run(study, spectrum(tmp_path, (-5.0, 0.0, 0.0)))["flag"]
 
 
+def test_a_t1w_of_another_session_widens_the_uncertainty(study: dict[str, Path], tmp_path: Path):
+    """At the border of tissue and fluid, 5 mm of 20 move a quarter of the voxel's content, along one axis of three."""
+    own = run(study, spectrum(tmp_path, (0.0, 0.0, 0.0)))
+    assert float(own["csf_sd"]) == pytest.approx(0.02)
+    other = run(study, spectrum(tmp_path, (0.0, 0.0, 0.0), "sub-01_ses-02_svs.nii.gz"))
+    assert float(other["csf_sd"]) == pytest.approx(np.hypot(0.02, 0.25 / 3**0.5), abs=1e-6)
+    assert float(other["gm_sd"]) == pytest.approx(np.hypot(0.02, 0.7 * 0.25 / 3**0.5), abs=1e-6)
+
+
 def test_maps_of_another_grid_are_refused(study: dict[str, Path], tmp_path: Path):
     moved = GRID.copy()
     moved[0, 3] += 5

@@ -95,7 +95,8 @@ def voxel(
     if in_brain + 0.02 < 1 - fractions["outside"]:
         flags.append("tissue outside the brain mask")
     sessions = inputs.session_of(svs.name), inputs.session_of(t1w.name)
-    if None not in sessions and sessions[0] != sessions[1]:
+    borrowed = None not in sessions and sessions[0] != sessions[1]
+    if borrowed:
         flags.append(f"the T1w is of session {sessions[1]}: the head may have lain otherwise")
     to_template = inputs.template_transform(t1w)
     if to_template is not None:
@@ -111,6 +112,9 @@ def voxel(
     flags += [
         f"the two segmentations differ in {r['metric'][-3:].strip('_')}" for r in agreement if r["verdict"] == "warn"
     ]
+    if borrowed:
+        moved = placement.spread_by_shift(box, maps, grid, settings.session_shift)
+        spread = {name: float(np.hypot(sd, moved[name])) for name, sd in spread.items()}
     quality += overlaps(box, to_template, compare, settings)
     row: dict[str, Any] = {**fractions, "volume_mm3": whole, "flag": "; ".join(flags) or None}
     row.update({f"{name}_sd": sd for name, sd in spread.items()})

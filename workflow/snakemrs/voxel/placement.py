@@ -60,6 +60,33 @@ def likely_flip(
     return (best, found[best]) if found[best] <= min(allowed, outside / 2) else None
 
 
+def spread_by_shift(box: np.ndarray, maps: dict[str, np.ndarray], grid: np.ndarray, shift: float) -> dict[str, float]:
+    """Root mean square change of the fractions when a voxel moves by `shift` mm along and against each of its axes.
+
+    Parameters
+    ----------
+    box, maps, grid
+        As in `fractions_of`.
+    shift : float
+        mm.
+
+    Returns
+    -------
+    dict of float
+        By name of the map.
+    """
+    here = fractions_of(box, maps, grid)
+    changes: dict[str, list[float]] = {name: [] for name in maps}
+    for axis in box[:3, :3].T:
+        for way in (-shift, shift):
+            moved = box.copy()
+            moved[:3, 3] += way * axis / np.linalg.norm(axis)
+            there = fractions_of(moved, maps, grid)
+            for name in maps:
+                changes[name].append(there[name] - here[name])
+    return {name: float(np.sqrt(np.mean(np.square(values)))) for name, values in changes.items()}
+
+
 def mirrored(box: np.ndarray, to_template: np.ndarray) -> np.ndarray:
     """Mirror a voxel at the mid-sagittal plane of the brain (x = 0 of the template).
 

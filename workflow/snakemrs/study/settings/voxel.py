@@ -32,3 +32,6 @@ class VoxelSettings(Settings):
     fraction_sd: float = Field(default=0.02, ge=0.0, le=0.5)
     """Standard deviation of each tissue fraction where no second segmentation gives one: the error of the segmentation
     on virtual heads (docs/benchmarks/segmentation.md)."""
+    session_shift: float = Field(default=5.0, ge=0.0, le=50.0)
+    """How far (mm) the head may lie from where the T1w of another session has it, for a session without a T1w: what the
+    fractions change when the voxel moves so far is added to their uncertainty."""
