@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,27 @@ def test_frames_that_fail_are_marked_and_the_others_finished(
     assert [frame["status"] for frame in about["frames"]] == ["ok", "failed", "ok"]
     rows = [row for row in read_table(tmp_path / "x_desc-frames_amplitudes.tsv") if row["metabolite"] == "NAA"]
     assert [row["amplitude"] == "n/a" for row in rows] == [False, True, False]
+
+
+def test_the_exit_code_of_the_program_says_that_a_file_failed(
+    basis_folder: Path, measure: Measure, tmp_path: Path
+) -> None:
+    good, zero = save(tmp_path / "a_svs.nii.gz", measure()), save(tmp_path / "b_svs.nii.gz", 0 * measure())
+    call = [
+        sys.executable,
+        "-m",
+        "snakemrs.cli.main",
+        "fit",
+        good,
+        zero,
+        "--basis",
+        basis_folder,
+        "--output",
+        tmp_path / "o",
+    ]
+    done = subprocess.run([str(part) for part in call], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 files fitted" in done.stdout
 
 
 def test_many_files_finish_although_one_is_noise(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from snakemrs.fit.problem import Problem
+from snakemrs.fit.problem import Problem, prepare
 from snakemrs.fit.spectrum import Failure, SpectrumFit, fit_spectrum
 from snakemrs.fit.uncertainty import combination_sd
 from snakemrs.spins.axis import WATER_PPM, shift_frequency
+from snakemrs.spins.basis import Basis
 from snakemrs.study.resources import constants
 from snakemrs.study.settings.fit import FitSettings
 
@@ -126,6 +128,33 @@ def test_a_smooth_baseline_is_followed(fit: Callable[..., SpectrumFit], measure:
     assert bent.baseline_ed > straight.baseline_ed
     for name in ("NAA", "Ins", "Glu"):
         assert amount(bent, name)[0] == pytest.approx(amount(straight, name)[0], rel=0.05)
+
+
+def test_what_the_model_misses_counts_as_noise(fit: Callable[..., SpectrumFit], measure: Measure) -> None:
+    time = np.arange(POINTS) * DWELL
+    unknown = 40 * np.exp(2j * np.pi * (WATER_PPM - 2.9) * MHZ * time - np.pi * 6 * time)
+    clean, spoiled = fit(measure(snr=300)), fit(measure(snr=300) + unknown)
+    assert clean.excess == 1.0
+    assert spoiled.excess > 3 * spoiled.residual_ratio / 2
+    assert spoiled.baseline_ed < 3  # the baseline does not bend after a narrow line
+    assert amount(spoiled, "NAA")[1] > 2 * amount(clean, "NAA")[1]
+    at = spoiled.names.index("NAA")
+    assert spoiled.sampling[at, at] == pytest.approx(clean.sampling[at, at], rel=0.3)
+
+
+def test_the_three_uncertainties_are_in_order(fit: Callable[..., SpectrumFit], measure: Measure) -> None:
+    result = fit(measure(snr=20), FitSettings(soft_priors=True))
+    for name in ("GABA", "Gln", "NAAG"):
+        at = result.names.index(name)
+        repeated, posterior, bound = (m[at, at] for m in (result.sampling, result.covariance, result.bound))
+        assert repeated < posterior < bound
+
+
+def test_a_window_beyond_the_spectral_width_is_cut(basis: Basis, measure: Measure) -> None:
+    narrow = replace(basis, fids=basis.fids[:, ::2], dwell_time=2 * DWELL)  # 1000 Hz: 0.6 to 8.7 ppm
+    problem = prepare(narrow, (-1.0, 4.2))
+    assert problem.ppm.min() > WATER_PPM - 500 / MHZ
+    assert problem.ppm.max() == pytest.approx(4.2, abs=0.02)
 
 
 def noise(seed: int = 0) -> np.ndarray:

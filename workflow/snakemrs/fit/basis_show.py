@@ -10,6 +10,9 @@ import click
 if TYPE_CHECKING:
     from snakemrs.spins.basis import Basis
 
+SMOOTH_POINTS = 3
+"""Zeros behind each signal, in units of its length, that make the drawn curves smooth."""
+
 
 @click.command()
 @click.argument("basis", type=click.Path(path_type=Path))
@@ -64,11 +67,12 @@ def _draw(basis: Basis, path: Path, line_width: float) -> None:
     from snakemrs.spins.axis import ppm_axis, time_axis, to_spectrum
 
     decay = np.exp(-np.pi * line_width * time_axis(basis.points, basis.dwell_time))
-    ppm = ppm_axis(basis.points, basis.dwell_time, basis.spectrometer_frequency)
+    zeros = np.zeros(SMOOTH_POINTS * basis.points)
+    ppm = ppm_axis(basis.points + len(zeros), basis.dwell_time, basis.spectrometer_frequency)
     near = (ppm > 0) & (ppm < 5)
     figure, axes = plt.subplots(figsize=(8, 0.45 * len(basis.names) + 1))
     for row, (name, fid) in enumerate(zip(basis.names, basis.fids, strict=True)):
-        spectrum = to_spectrum(fid * decay).real[near]
+        spectrum = to_spectrum(np.concatenate([fid * decay, zeros])).real[near]
         axes.plot(ppm[near], 0.9 * spectrum / max(np.abs(spectrum).max(), 1e-30) - row, color="black", linewidth=0.7)
         axes.text(5.05, -row, name, ha="right", va="center", fontsize=8)
     axes.set_xlim(5, 0)

@@ -101,7 +101,7 @@ def fit(
     if len(outcomes) > 1:
         click.echo(f"{len(outcomes) - len(errors)} of {len(outcomes)} files fitted")
     if errors:
-        raise click.exceptions.Exit(EXIT_SOME_FAILED)
+        sys.exit(EXIT_SOME_FAILED)
 
 
 def _jobs(
@@ -162,6 +162,7 @@ def _one(job: Job) -> Outcome:
     try:
         return fit_file(job)
     except SnakeMRSError as error:
+        error.file = error.file or str(job.data)
         return Outcome(job.data, 0, 0, 0, (), error)
 
 
