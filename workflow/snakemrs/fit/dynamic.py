@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import fft
 
 from snakemrs.fit.engine import Engine, State
 from snakemrs.fit.problem import Problem
@@ -75,11 +76,14 @@ class DynamicFit:
     converged: bool
 
 
-def align_to_fit(engine: Engine, state: State, fids: np.ndarray, passes: int = 3) -> Aligned:
+def align_to_fit(
+    engine: Engine, state: State, fids: np.ndarray, passes: int = 3, start: Aligned | None = None
+) -> Aligned:
     """Shift and phase of each transient against a fit of their mean, taken out.
 
     Least squares of each transient on the fitted spectrum and its derivatives by phase, shift and width, so that a
-    change of amplitude or width is not taken for one of phase or shift; repeated with what was found applied.
+    change of amplitude or width is not taken for one of phase or shift; repeated with what was found applied. The
+    transients are cut to the band of the problem first: the window and its margins hold all that is looked at.
 
     Parameters
     ----------
@@ -87,9 +91,10 @@ def align_to_fit(engine: Engine, state: State, fids: np.ndarray, passes: int = 3
         Fit of the mean.
     fids : ndarray of complex, shape (M, points)
     passes : int
+    start : Aligned, optional
+        What an earlier alignment found.
     """
     problem = engine.problem
-    time = np.arange(fids.shape[1]) * problem.dwell_time
     signal = (state.amplitudes @ state.shapes)[None]
     turn = 1 / engine.phase_of(state.theta)
     stack = np.concatenate([signal, 2j * np.pi * problem.time * signal, -np.pi * problem.decay_time * signal])
@@ -97,17 +102,49 @@ def align_to_fit(engine: Engine, state: State, fids: np.ndarray, passes: int = 3
     baseline = ((state.baseline @ problem.splines).view(complex) * engine.scale) * turn
     templates = np.array([model, 1j * model, by_shift, by_width]).view(float)
     solver = np.linalg.pinv(templates.T)
-    shift, phase = np.zeros(len(fids)), np.zeros(len(fids))
-    spectra = problem.window_of(fids)
+    offset = solver @ np.ascontiguousarray(baseline).view(float)
+    shift, phase = (start.shift.copy(), start.phase.copy()) if start else (np.zeros(len(fids)), np.zeros(len(fids)))
+    band = _in_band(problem, fids)
+    step = problem.points * problem.dwell_time / problem.band
+    window = slice(problem.first, problem.first + len(problem.bins))
+    late = slice(problem.band - problem.negative, None)
+
+    def moved() -> np.ndarray:
+        turn = rotation(shift, phase, step, problem.band)
+        # The last points are those before t = 0, where the band limit makes a signal spill to: one period earlier.
+        turn[:, late] *= np.exp(2j * np.pi * shift * step * problem.band)[:, None]
+        return np.ascontiguousarray(fft.fft(band * turn, axis=1, overwrite_x=True)[:, window])
+
     limit = 3.0
+    spectra = moved()
     for _ in range(passes):
-        found = np.ascontiguousarray(spectra - baseline).view(float) @ solver.T
+        found = spectra.view(float) @ solver.T - offset
         size = np.where(np.abs(found[:, 0]) > 0.2, found[:, 0], 1.0)
         phase += np.arctan2(found[:, 1], size)
         shift += np.clip(found[:, 2] / size, -limit, limit)
-        moved = fids * np.exp(-1j * phase[:, None] - 2j * np.pi * np.multiply.outer(shift, time))
-        spectra = problem.window_of(moved)
+        spectra = moved()
     return Aligned(spectra, shift, phase)
+
+
+def _in_band(problem: Problem, fids: np.ndarray) -> np.ndarray:
+    """Transients cut to the band of the problem, whose ends fade out, as time signals, shape (M, band)."""
+    bins = (problem.bins[0] - problem.first + np.arange(problem.band)) % problem.points
+    margin = min(problem.first, problem.band - problem.first - len(problem.bins))
+    fade = np.sin(0.5 * np.pi * np.minimum((np.arange(problem.band) + 0.5) / max(margin // 2, 1), 1.0)) ** 2
+    return np.asarray(fft.ifft(fft.fft(fids[:, : problem.points], axis=1)[:, bins] * (fade * fade[::-1]), axis=1))
+
+
+def rotation(shift: np.ndarray, phase: np.ndarray, step: float, points: int) -> np.ndarray:
+    """exp(−iφ − 2πi·f·t) for each transient at t = 0, step, 2·step, …, shape (M, points).
+
+    Made of a coarse and a fine table whose product it is: exponentials cost more than products.
+    """
+    fine = 64
+    coarse = -(-points // fine)
+    angle = 2 * np.pi * step * shift[:, None]
+    within = np.exp(-1j * angle * np.arange(fine))
+    starts = np.exp(-1j * (angle * (fine * np.arange(coarse)) + phase[:, None]))
+    return np.asarray((starts[:, :, None] * within[:, None, :]).reshape(len(shift), -1)[:, :points])
 
 
 def fit_dynamic(

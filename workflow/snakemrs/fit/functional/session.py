@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snakemrs.fit.dynamic import Aligned, DynamicFit, align_to_fit, fit_dynamic
+from snakemrs.fit.dynamic import Aligned, DynamicFit, align_to_fit, fit_dynamic, rotation
 from snakemrs.fit.functional.contrasts import autocorrelations, widening
 from snakemrs.fit.functional.course import Bins, free_design
 from snakemrs.fit.functional.design import Design
@@ -16,6 +16,9 @@ from snakemrs.fit.problem import Problem
 from snakemrs.fit.spectrum import SpectrumFit, fit_state, result_of
 from snakemrs.fit.start import noise_level
 from snakemrs.study.settings.fit import FitSettings
+
+NOISE_FROM = 32
+"""Transients, evenly spread, whose noise is looked at: more tell it no better."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,19 @@ def fit_session(
         If the mean of the transients cannot be fitted.
     """
     fids = np.asarray(fids[:, : problem.points], complex)
-    time = np.arange(fids.shape[1]) * problem.dwell_time
-    noise = float(np.median([noise_level(fid, problem.dwell_time, problem.spectrometer_frequency) for fid in fids]))
+    looked_at = fids[:: max(1, len(fids) // NOISE_FROM)]
+    noise = float(
+        np.median([noise_level(fid, problem.dwell_time, problem.spectrometer_frequency) for fid in looked_at])
+    )
     share = weights / weights.sum()
     optimum = fit_state(problem, share @ fids, settings, known)
-    for _ in range(2):
-        aligned = align_to_fit(optimum.engine, optimum.state, fids)
-        turn = np.exp(-1j * aligned.phase[:, None] - 2j * np.pi * np.multiply.outer(aligned.shift, time))
-        optimum = fit_state(problem, share @ (fids * turn), settings, known)
+    aligned = None
+    for passes in (3, 1):
+        aligned = align_to_fit(optimum.engine, optimum.state, fids, passes, aligned)
+        turned = fids * rotation(aligned.shift, aligned.phase, problem.dwell_time, problem.points)
+        optimum = fit_state(problem, share @ turned, settings, known)
     engine, state = optimum.engine, optimum.state
-    aligned = align_to_fit(engine, state, fids)
+    aligned = align_to_fit(engine, state, fids, 1, aligned)
     fit = fit_dynamic(engine, state, aligned, noise, design.matrix, design.width_matrix, design.baseline, weights)
     correlation = autocorrelations(fit.residual_amplitudes, design.matrix.shape[1])
     if correct and np.any(correlation):
