@@ -44,7 +44,8 @@ PREFIX = "derivatives/snakemrs/sub-01/ses-01/anat/sub-01_ses-01"
 
 def test_each_t1w_is_segmented_by_itself(study: Path):
     of = targets(study, "")
-    assert of.t1w(SECOND) == ["bids/sub-01/ses-02/anat/sub-01_ses-02_T1w.nii.gz"]
+    assert of.t1w(SECOND) == "bids/sub-01/ses-02/anat/sub-01_ses-02_T1w.nii.gz"
+    assert of.source_maps(SECOND) == []
     assert of.reuse_option(SECOND) == ""
 
 
@@ -52,8 +53,8 @@ def test_one_segmentation_serves_the_later_sessions(study: Path):
     of = targets(study, "anatomy: {between_sessions: first, second_backend: hmrf}")
     assert of.reuse_option(FIRST) == ""
     assert of.reuse_option(SECOND) == f"--from {PREFIX}"
-    assert f"{PREFIX}_label-GM_probseg.nii.gz" in of.t1w(SECOND)
-    assert f"{PREFIX}_desc-second_label-GM_probseg.nii.gz" in of.t1w(SECOND)
+    assert f"{PREFIX}_label-GM_probseg.nii.gz" in of.source_maps(SECOND)
+    assert f"{PREFIX}_desc-second_label-GM_probseg.nii.gz" in of.source_maps(SECOND)
 
 
 def test_the_voxel_reads_the_second_segmentation_only_where_there_is_one(study: Path):

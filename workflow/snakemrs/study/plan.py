@@ -21,6 +21,7 @@ from snakemrs.study.config import STAGES, StudyConfig, load_config
 from snakemrs.study.tables import (
     Problem,
     Scan,
+    by_participant,
     check_phenotype,
     read_participants,
     read_scans,
@@ -304,8 +305,19 @@ def build_plan(
     bases: dict[str, dict[str, Any]] = {}
     tables = _tables(study)
     over_time = "events.tsv" in tables and config.functional.enabled == "auto"
+    # A spectrum's partners are sought among its participant's scans alone, or thousands of participants take minutes.
+    own_scans = by_participant(scans)
+    own_anatomies = by_participant(anatomies)
     spectra = [
-        _plan_spectrum(scan, scans, anatomies, config, headers, bases, over_time)
+        _plan_spectrum(
+            scan,
+            own_scans[scan.participant],
+            own_anatomies.get(scan.participant, []),
+            config,
+            headers,
+            bases,
+            over_time,
+        )
         for scan in scans
         if scan.suffix == "svs"
     ]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -199,10 +199,27 @@ def read_scans(path: Path) -> list[Scan]:
             )
         paths[place] = lines[name] = line
         scans.append(scan)
+    own = by_participant(scans)
     for scan in scans:
         if scan.suffix == "svs":
-            water_of(scan, scans, path)  # refuses two that fit equally well
+            water_of(scan, own[scan.participant], path)  # refuses two that fit equally well
     return scans
+
+
+class _OfParticipant(Protocol):
+    @property
+    def participant(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=_OfParticipant)
+
+
+def by_participant(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Scans, or what is planned of them, by their participant, in their order."""
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.participant, []).append(item)
+    return found
 
 
 def water_of(spectrum: Scan, scans: Iterable[Scan], path: Path | None = None) -> Scan | None:

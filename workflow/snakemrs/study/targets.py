@@ -24,6 +24,7 @@ from snakemrs.study.plan import (
 )
 from snakemrs.study.settings import merged
 from snakemrs.study.steps import STEP_VERSIONS
+from snakemrs.study.tables import by_participant
 from snakemrs.study.variants import in_variant, made_again, needs_anatomy, variant_of
 
 Wildcards = Any
@@ -80,6 +81,7 @@ class Targets:
         self._scans: dict[str, PlannedScan] = {scan.bids: scan for scan in self.plan.scans}
         self._spectra: dict[str, PlannedSpectrum] = {s.stem: s for s in self.plan.spectra}
         self._anatomies: dict[str, PlannedAnatomy] = {a.prefix: a for a in self.plan.anatomies}
+        self._of_participant = by_participant(self.plan.spectra)
         self._megabytes: dict[str, int] = {}  # of raw files, by path
         self._failed: set[str] = {failure.unit for failure in self.plan.failed}
         self._variants: dict[str, dict[str, Any]] = self.plan.settings["group"]["sensitivity"]["variants"]
@@ -266,8 +268,8 @@ class Targets:
     def compared_of(self, stem: str, place: str) -> list[str]:
         """The voxel of the first session of a spectrum of the same name but for the session; none for the first."""
         mine = self._spectra[stem]
-        for other in self.plan.spectra:
-            same = all(getattr(other, k) == getattr(mine, k) for k in ("participant", "task", "acq", "voi", "run"))
+        for other in self._of_participant[mine.participant]:
+            same = all(getattr(other, k) == getattr(mine, k) for k in ("task", "acq", "voi", "run"))
             if same and other.anatomy and other.stem not in self._failed:
                 path = self._at(f"{other.folder}/{other.stem}_voxel.json", "voxel", place)
                 return [] if other.stem == stem else [path]
@@ -359,12 +361,8 @@ class Targets:
 
     def of_sessions(self, participant: str | None = None) -> list[str]:
         """The last files of all spectra (of one participant), without those whose steps failed in this run."""
-        return [
-            path
-            for spectrum in self.plan.spectra
-            if participant in (None, spectrum.participant) and spectrum.stem not in self._failed
-            for path in self.of_spectrum(spectrum)
-        ]
+        spectra = self.plan.spectra if participant is None else self._of_participant.get(participant, [])
+        return [path for s in spectra if s.stem not in self._failed for path in self.of_spectrum(s)]
 
     def of_variants(self) -> list[str]:
         """The concentrations that the variants are compared by, without those whose steps failed in this run.
