@@ -142,6 +142,17 @@ def test_a_column_that_no_table_has(study: Study) -> None:
     assert "sex" in message.partition("(")[2]
 
 
+def test_a_choice_of_segmentation_without_a_t1w(study: Study) -> None:
+    variants = '{"hmrf": {"anatomy": {"backend": "hmrf"}}, "stiff": {"fit": {"baseline": "fixed"}}}'
+    with (study.folder / "study.yaml").open("a") as stream:
+        stream.write(f"group: {{sensitivity: {{variants: {variants}}}}}\n")
+    assert said(study) == []
+    scans = study.folder / "scans.tsv"
+    scans.write_text("".join(line for line in scans.open() if "T1w" not in line))
+    messages = [message for _, message in said(study)]
+    assert [message.startswith("the choice 'hmrf'") for message in messages] == [False, True]
+
+
 def test_a_disk_without_room(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(1e9, 1e9 - 5e6, 5e6))

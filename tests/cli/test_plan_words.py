@@ -15,7 +15,8 @@ SCAN = PlannedScan("one.SDAT", HASH, "bids/sub-07/ses-01/mrs/sub-07_ses-01_svs.n
 def words(tmp_path: Path, *jobs: Job) -> list[str]:
     (tmp_path / "raw").mkdir(exist_ok=True)
     (tmp_path / "raw" / "one.SDAT").write_text("x")
-    plan = Plan("test", "raw", 0, {}, [SCAN], [], [], {}, {})
+    settings = {"group": {"sensitivity": {"variants": {"stiff": {"fit": {"baseline": "fixed"}}}}}}
+    plan = Plan("test", "raw", 0, settings, [SCAN], [], [], {}, {})
     return explain(Record(jobs=dict(enumerate(jobs))), tmp_path, plan)
 
 
@@ -36,3 +37,13 @@ def test_the_group_runs_for_a_new_participant(tmp_path: Path) -> None:
     new = Job("ingest", {"place": "x", "name": "sub-08_ses-01_svs"}, "Missing output files: x", None)
     group = Job("group", {}, "Set of input files has changed since last execution", None)
     assert words(tmp_path, new, group) == ["sub-08: new, nothing made yet → ingest", "group: new participant → group"]
+
+
+def test_a_choice_of_the_sensitivity_analysis_has_its_own_line(tmp_path: Path) -> None:
+    place = {"place": "variants/stiff/sub-08/ses-01", "name": "sub-08_ses-01"}
+    jobs = [Job(rule, place, "Missing output files: x", None) for rule in ("fit", "quantify")]
+    group = Job("group", {}, "Set of input files has changed since last execution", None)
+    assert words(tmp_path, *jobs, group) == [
+        "choice stiff (fit.baseline fixed): no fit yet; no quantify yet → fit, quantify",
+        "group: other participants or choices than before → group",
+    ]

@@ -11,6 +11,7 @@ from snakemrs.errors import SnakeMRSError
 from snakemrs.io.tables import read_table
 from snakemrs.study.plan import Plan, PlannedScan, PlannedSpectrum
 from snakemrs.study.tables import Problem, nearest
+from snakemrs.study.variants import needs_anatomy
 
 # Measured on the demo (python -m snakemrs demo, then du): MB a T1w and a spectrum leave under bids/ and derivatives/.
 MEGABYTES_PER_T1W = 12.0
@@ -47,6 +48,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
     problems += _check_geometry(study, plan, scans)
     problems += _check_basis(study, plan)
     problems += _check_formula(study, plan)
+    problems += _check_variants(plan)
     problems += _check_disk(study, plan)
     return problems
 
@@ -188,6 +190,19 @@ def _check_formula(study: Path, plan: Plan) -> list[Problem]:
             text = f"group.formula names '{name}', which neither participants.tsv nor sessions.tsv has"
             found.append(Problem("warning", text + (f" ({hint})" if hint else ""), "study.yaml"))
     return found
+
+
+def _check_variants(plan: Plan) -> list[Problem]:
+    """Choices of the sensitivity analysis that no session can be made again under."""
+    if any(spectrum.anatomy for spectrum in plan.spectra):
+        return []
+    variants = plan.settings["group"]["sensitivity"]["variants"]
+    text = (
+        "the choice '{}' of group.sensitivity.variants is about the segmentation, and there is no T1w: it makes nothing"
+    )
+    return [
+        Problem("warning", text.format(name), "study.yaml") for name, part in variants.items() if needs_anatomy(part)
+    ]
 
 
 def _check_disk(study: Path, plan: Plan) -> list[Problem]:

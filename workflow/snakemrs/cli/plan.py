@@ -148,7 +148,6 @@ def targets(plan: Plan, labels: tuple[str, ...]) -> list[str]:
 
 def explain(record: Record, study: Path, plan: Plan) -> list[str]:
     """Say in words why jobs run: a line a participant, a choice of the sensitivity analysis, the group."""
-    variants = plan.settings["group"]["sensitivity"]["variants"]
     by_unit: dict[str, list[Job]] = {}
     for job in record.jobs.values():
         match = re.match(r"sub-[A-Za-z0-9]+", job.name)
@@ -163,7 +162,8 @@ def explain(record: Record, study: Path, plan: Plan) -> list[str]:
             causes = ["new participant"]
         stages = ", ".join(dict.fromkeys(job.stage for job in by_unit[unit]))
         if choice := by_unit[unit][0].variant:
-            unit = f"{unit} ({changes_in_words(variants[choice])})"
+            changes = plan.settings["group"]["sensitivity"]["variants"][choice]
+            unit = f"{unit} ({changes_in_words(changes)})"
         lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
     return lines
 
