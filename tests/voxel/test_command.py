@@ -172,7 +172,8 @@ def test_a_second_segmentation_gives_the_uncertainty(study: dict[str, Path], tmp
         save(study[name].with_name(f"sub-01_ses-01_desc-second_label-{tissue}_probseg.nii.gz"), data)
     row = run(study, spectrum(tmp_path, (-20.0, 0.0, 0.0)))
     assert float(row["gm_sd"]) == pytest.approx(0.1 / 2**0.5, abs=1e-6)
-    assert float(row["csf_sd"]) == pytest.approx(0.01)
+    # Two that agree may err alike: no less than what one alone has.
+    assert float(row["csf_sd"]) == pytest.approx(0.02)
     quality = {r["metric"]: r for r in read_table(tmp_path / "out_desc-voxel_quality.tsv")}
     assert float(quality["difference_wm"]["value"]) == pytest.approx(0.1, abs=1e-6)
     assert quality["difference_wm"]["verdict"] == "warn"

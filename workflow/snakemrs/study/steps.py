@@ -5,7 +5,7 @@ STEP_VERSIONS = {
     "dataset": 1,
     "segment": 1,
     "preprocess": 2,
-    "voxel": 2,
+    "voxel": 3,
     "basis": 2,
     "fit": 2,
     "dynamic": 2,

@@ -193,7 +193,8 @@ def second_opinion(
     """Standard deviations of the fractions, from a second segmentation where there is one.
 
     Two segmentations that differ by d are two draws whose standard deviation is estimated as |d|/√2; it is not taken
-    smaller than half of what the settings say for one alone, since the two may err alike.
+    smaller than what the settings say for one alone, since the two may err alike: those that are built in share brain
+    mask, bias field and the model of shares.
     """
     from snakemrs.voxel import geometry, inputs
 
@@ -203,7 +204,7 @@ def second_opinion(
     maps = {name: inputs.read_map(path, grid, t1w)[0] for name, path in others.items() if path is not None}
     second = geometry.tissue_fractions(share, maps, voxel_volume, whole)
     differences = {name: second[name] - fractions[name] for name in paths}
-    spread = {name: max(abs(d) / 2**0.5, settings.fraction_sd / 2) for name, d in differences.items()}
+    spread = {name: max(abs(d) / 2**0.5, settings.fraction_sd) for name, d in differences.items()}
     rows = []
     for name, d in differences.items():
         verdict = "warn" if abs(d) > WARNED_DIFFERENCE else "pass"
