@@ -36,6 +36,7 @@ check: $(VENV)/.installed-dev
 # Files generated from the configuration's models.
 reference: $(VENV)/.installed
 	$(BIN)/python -m snakemrs.study.reference
+	$(BIN)/python -m snakemrs.cli.reference
 
 # Names and versions that this environment has, for reproducible installs.
 constraints: $(VENV)/.installed-dev

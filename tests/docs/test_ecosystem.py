@@ -17,6 +17,7 @@ import yaml
 from docs.commands import ROOT
 from ingest import raw_files as raw
 from snakemrs.cli.main import COMMANDS
+from snakemrs.cli.reference import PAGE, command_reference
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -106,6 +107,11 @@ def test_the_line_of_the_howto_switches_completion_on() -> None:
         pytest.skip("there is no bash")
     done = run(bash, "--norc", "-c", f"{line}; complete -p snakemrs")
     assert "_snakemrs_completion" in done.stdout
+
+
+def test_the_reference_of_the_commands_is_that_of_the_commands() -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert text == command_reference(), "make it anew: make reference"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
