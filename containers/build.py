@@ -170,7 +170,9 @@ def build(family: str, folder: Path, base: Path, extra: Sequence[str] = (), arch
         shutil.copy(base, place / "from.sif")
         (place / "tmp").mkdir()
         arguments = ["--build-arg", "BASE=from.sif", *extra]
-        command: list[str | Path] = ["apptainer", "build", *compression(), *arguments, "new.sif", f"{family}.def"]
+        # --force: labels, help and test of the image below are replaced, not kept.
+        command: list[str | Path] = ["apptainer", "build", "--force", *compression(), *arguments]
+        command += ["new.sif", f"{family}.def"]
         settings = [f"APPTAINER_TMPDIR={place / 'tmp'}", f"APPTAINER_CACHEDIR={place / 'tmp'}"]
         if user is not None:
             entry = pwd.getpwnam(user)
