@@ -21,12 +21,12 @@ WATER = "PRESS_ACC_raw_ref"
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """Six participants, each with one fault but the first two; run once."""
+    """Nine participants, each with one fault but the first two; run once."""
     import nibabel as nib
     import numpy as np
 
     study = tmp_path_factory.mktemp("damaged") / "study"
-    made = snakemrs("simulate", study, "--participants", "7", "--sessions", "1", "--seed", "9")
+    made = snakemrs("simulate", study, "--participants", "9", "--sessions", "1", "--seed", "9")
     assert made.code == 0, made.err
 
     def raw(participant: int, name: str) -> Path:
@@ -34,8 +34,9 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
     # Only two T1w images are segmented: the good one of sub-01 and the misplaced one of sub-06.
     scans = (study / "scans.tsv").read_text(encoding="utf-8").splitlines()
-    without = [line for line in scans if not re.match(r"sub-0[2345]/ses-01/T1w", line)]
-    (study / "scans.tsv").write_text("\n".join(without) + "\n", encoding="utf-8")
+    without = "\n".join(line for line in scans if not re.match(r"sub-0[234589]/ses-01/T1w", line))
+    renamed = without.replace(f"sub-09/ses-01/{SVS}.SDAT", f"sub-09/ses-01/{SVS}.dat")
+    (study / "scans.tsv").write_text(renamed + "\n", encoding="utf-8")
 
     truncated = raw(3, f"{SVS}.SDAT")
     truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 3])
@@ -50,6 +51,10 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     with gzip.open(raw(7, "T1w.nii.gz"), "wb") as stream:
         noise = nib.Nifti1Image(np.zeros((64, 64, 4, 30), np.int16), np.diag([3, 3, 8, 1]))
         stream.write(noise.to_bytes())
+    flipped = bytearray(raw(8, f"{SVS}.SDAT").read_bytes())
+    flipped[1] ^= 0x20  # of the first exponent: 2^64 times as high
+    raw(8, f"{SVS}.SDAT").write_bytes(flipped)
+    raw(9, f"{SVS}.SDAT").rename(raw(9, f"{SVS}.dat"))
     madrs = study / "phenotype" / "madrs.tsv"
     lines = madrs.read_text(encoding="utf-8").splitlines()
     cells = lines[2].split("\t")
@@ -66,7 +71,7 @@ def reasons(outcome: Outcome, participant: str) -> str:
 def test_some_failed_and_the_exit_code_says_so(damaged: tuple[Path, Outcome]) -> None:
     _, outcome = damaged
     assert outcome.code == 1, outcome.err
-    assert {f["participant"] for f in outcome.json["failures"]} == {"03", "04", "05", "06", "07"}
+    assert {f["participant"] for f in outcome.json["failures"]} == {f"0{n}" for n in range(3, 10)}
 
 
 def test_the_good_participants_are_finished(damaged: tuple[Path, Outcome]) -> None:
@@ -85,6 +90,8 @@ def test_the_good_participants_are_finished(damaged: tuple[Path, Outcome]) -> No
         pytest.param("05", r"voxel|position", id="water of another voxel"),
         pytest.param("06", r"outside", id="T1w of another space"),
         pytest.param("07", r"T1w|no anatom|4-D|dimension", id="an image that is no T1w"),
+        pytest.param("08", r"beyond what single precision holds", id="a flipped bit"),
+        pytest.param("09", r"name says Siemens twix, the content does not", id="the name of another vendor"),
     ],
 )
 def test_each_fault_is_named(damaged: tuple[Path, Outcome], participant: str, words: str) -> None:
@@ -102,7 +109,7 @@ def test_phenotype_faults_are_named_with_their_line(damaged: tuple[Path, Outcome
 
 def test_the_group_keeps_the_incomplete_and_says_why(damaged: tuple[Path, Outcome]) -> None:
     rows = read_table(damaged[0] / "derivatives" / "snakemrs" / "group" / "completeness.tsv")
-    assert {row["participant"].removeprefix("sub-") for row in rows} == {f"0{n}" for n in range(1, 8)}
+    assert {row["participant"].removeprefix("sub-") for row in rows} == {f"0{n}" for n in range(1, 10)}
     failed = [row for row in rows if row["status"] == "failed"]
     assert failed
     assert all(row["reason"] != "n/a" for row in failed)
@@ -117,7 +124,7 @@ def test_a_mended_participant_is_all_that_runs_next(damaged: tuple[Path, Outcome
     study = tmp_path / "study"
     shutil.copytree(damaged[0], study)
     fresh = tmp_path / "fresh"
-    assert snakemrs("simulate", fresh, "--participants", "7", "--sessions", "1", "--seed", "9").code == 0
+    assert snakemrs("simulate", fresh, "--participants", "9", "--sessions", "1", "--seed", "9").code == 0
     name = f"raw/sub-03/ses-01/{SVS}.SDAT"
     shutil.copy(fresh / name, study / name)
     plan = snakemrs("plan", study, "--json").json
