@@ -25,8 +25,9 @@ def stem(participant: str, session: str) -> str:
 
 
 def fits(*sessions: tuple[str, str]) -> list[tuple[str, str]]:
-    """Jobs from the fit on: static and frames of each session."""
-    return [(rule, stem(*s)) for s in sessions for rule in ("fit", "fit", "quantify", "quantify")]
+    """Jobs from the fit on: static, frames and dynamic of each session."""
+    each = ("fit", "fit", "dynamic", "quantify", "quantify", "quantify")
+    return [(rule, stem(*s)) for s in sessions for rule in each]
 
 
 def pages(*participants: str) -> list[tuple[str, str]]:
@@ -129,6 +130,12 @@ def test_a_fitting_option_runs_the_fit_and_what_follows(ran: Path) -> None:
     set_setting(ran, "fit:\n  max_iterations: 99\n")
     expected = [*fits(*ALL), *pages("01", "02", "03"), *GROUP]
     assert jobs(ran) == sorted(expected)
+
+
+def test_an_option_of_the_course_over_time_runs_the_dynamic_fits_and_what_follows(ran: Path) -> None:
+    set_setting(ran, "functional:\n  drift: 1\n")
+    dynamic = [(rule, stem(*s)) for s in ALL for rule in ("dynamic", "quantify")]
+    assert jobs(ran) == sorted([*dynamic, *pages("01", "02", "03"), *GROUP])
 
 
 def test_a_group_option_runs_the_group_only(ran: Path) -> None:

@@ -305,6 +305,7 @@ def build_plan(
     bases: dict[str, dict[str, Any]] = {}
     tables = _tables(study)
     over_time = "events.tsv" in tables and config.functional.enabled == "auto"
+    with_task = any(scan.task for scan in scans if scan.suffix == "svs")
     # A spectrum's partners are sought among its participant's scans alone, or thousands of participants take minutes.
     own_scans = by_participant(scans)
     own_anatomies = by_participant(anatomies)
