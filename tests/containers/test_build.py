@@ -155,6 +155,6 @@ def test_another_digest_runs_the_steps_of_that_image_and_what_follows(
     (folder / BUILT).write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.setenv("SNAKEMRS_IMAGES", str(folder))
     anatomy, spectrum = "sub-01_ses-01", "sub-01_ses-01_task-infusion_acq-press_voi-acc"
-    follows = [("voxel", spectrum), ("quantify", spectrum), ("quantify", spectrum), ("report_participant", "sub-01")]
+    follows = [("voxel", spectrum), *[("quantify", spectrum)] * 3, ("report_participant", "sub-01")]
     group = [(rule, "study") for rule in ("group", "report_group", "report_methods")]
     assert jobs(study) == sorted([("segment", anatomy), *follows, *group])

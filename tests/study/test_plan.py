@@ -50,6 +50,15 @@ def test_a_dynamic_fit_is_planned_where_there_are_transients_and_events(study: P
     assert not build_plan(study, lambda path: HEADER).spectra[0].dynamic
 
 
+def test_spectra_without_the_task_are_at_rest(study: Path) -> None:
+    (study / "events.tsv").write_text("onset\tduration\ttrial_type\n4\t8\tinfusion\n")
+    (study / "raw" / "r").write_text("r")
+    scans = (study / "scans.tsv").read_text().replace("svs\tn/a\tpress", "svs\tinfusion\tpress")
+    (study / "scans.tsv").write_text(f"{scans}r\t01\t01\tsvs\tn/a\tpress\tacc\tn/a\n")
+    spectra = build_plan(study, lambda path: HEADER).spectra
+    assert {(s.task, s.dynamic) for s in spectra if s.acq == "press"} == {("infusion", True), (None, False)}
+
+
 def test_macromolecule_scans_are_kept_apart(study: Path) -> None:
     main, nulled = build_plan(study, lambda path: HEADER).spectra
     assert not nulled.fitted

@@ -317,7 +317,8 @@ def build_plan(
             config,
             headers,
             bases,
-            over_time,
+            # Events are those of the task: where some spectra have one, the others are at rest.
+            over_time and bool(scan.task or not with_task),
         )
         for scan in scans
         if scan.suffix == "svs"
