@@ -6,6 +6,7 @@ expected and what to do. The command line prints it without a traceback and leav
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 EXIT_DONE = 0
@@ -68,6 +69,24 @@ class SnakeMRSError(Exception):
         if self.remedy is not None:
             lines.append(f"  to do:    {self.remedy}")
         return "\n".join(lines)
+
+
+def of_the_machine(error: OSError | MemoryError) -> SnakeMRSError | None:
+    """What the machine refused, in words for whoever runs it; None where the error may be a mistake of the program."""
+    if isinstance(error, MemoryError):
+        return SnakeMRSError("out of memory", remedy="fewer --cores, or more memory for this rule in the profile")
+    reasons = {
+        errno.ENOSPC: ("the disk is full", "make room, then run again: what is done stays done"),
+        errno.EDQUOT: ("the quota of the disk is used up", "make room, then run again: what is done stays done"),
+        errno.EFBIG: ("the file is larger than this account may write", "raise the limit (ulimit -f), then run again"),
+        errno.EROFS: ("may not be written: the disk is read-only", "mount it for writing, then run again"),
+        errno.EACCES: ("may not be read or written with this account's rights", "mend the rights, then run again"),
+        errno.EPERM: ("may not be read or written with this account's rights", "mend the rights, then run again"),
+    }
+    if error.errno not in reasons:
+        return None
+    message, remedy = reasons[error.errno]
+    return SnakeMRSError(message, file=error.filename2 or error.filename, remedy=remedy)
 
 
 class DataError(SnakeMRSError):

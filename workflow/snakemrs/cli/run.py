@@ -23,7 +23,7 @@ from snakemrs.cli.unchanged import forget, is_unchanged, remember
 from snakemrs.cli.view import make_view
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
 from snakemrs.io.atomic import write_json
-from snakemrs.study.plan import DERIVATIVES, Plan
+from snakemrs.study.plan import DERIVATIVES, Failure, Plan
 
 KEEP_SECONDS = 15.0
 """How often the records of how outputs were made are kept a second time."""
@@ -82,8 +82,8 @@ def run_study(
 ) -> int:
     """Plan and run a study; give the exit code.
 
-    A participant whose step fails holds up nobody: the others are finished, then the pages and the group are made
-    without what failed, which they name.
+    A participant whose step fails holds up nobody: the others are finished, then a further pass makes the pages and the
+    group without what failed, which they name. Passes end when nothing new fails.
     """
     if profile == "apptainer":  # that profile says nothing of what must be mounted
         containers = "apptainer"
@@ -101,19 +101,20 @@ def run_study(
     started, version = time.time(), code_version()
     if containers == "apptainer":
         container_arguments(study, plan)  # lays the links to the images, which are part of the study's state
-    if not options and is_unchanged(study, plan):
-        record = Record()
-    else:
+    failures: list[Failure] = []
+    ran = 0
+    unchanged = not options and is_unchanged(study, plan)
+    while not unchanged:
         forget(study)
         record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
-    failures = failures_of(record.failed, plan, study)
-    if failures:
+        ran += sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
+        known = {(failure.unit, failure.stage) for failure in failures}
+        found = [f for f in failures_of(record.failed, plan, study) if (f.unit, f.stage) not in known]
+        if not found:
+            break
+        failures += found
         plan.failed = failures
         plan.save(study)
-        again = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
-        failures += [f for f in failures_of(again.failed, plan, study) if f not in failures]
-        record.jobs.update({10_000_000 + n: job for n, job in again.jobs.items()})
-    ran = sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
     write_json(
         study / "work" / "outcome.json",
         {"finished": time.time(), "jobs": ran, "failures": [asdict(f) for f in failures]},

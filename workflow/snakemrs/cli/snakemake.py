@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snakemrs.errors import RequestError
+from snakemrs.errors import RequestError, of_the_machine
 from snakemrs.study.resources import workflow_root
 from snakemrs.study.variants import variant_of
 
@@ -34,6 +34,10 @@ STAGE_OF_RULE = {
     "report_group": "report",
     "report_methods": "report",
 }
+
+
+# What Snakemake says of a file or folder that it cannot write.
+_REFUSED = re.compile(r"\[Errno (\d+)\] [^:]+: '([^']+)'")
 
 
 @dataclass
@@ -110,11 +114,26 @@ class Record:
             self.jobs[jobid].state, self.jobs[jobid].finished = state, when
 
     def lose_running(self, status: int) -> None:
-        """Count jobs as failed that Snakemake never ended: it died, or gave them up without an event."""
-        for job in self.jobs.values():
-            if job.state == "running":
-                told = [m for m in self.messages if job.rule in m]
-                job.state, job.finished = "failed", job.started
+        """Say what became of jobs that Snakemake never ended: it died, or gave them up without an event.
+
+        Where it died of a file that it could not write, the jobs failed whose file that was; the others have lost their
+        turn and wait for the next pass. Else all have failed.
+        """
+        running = [job for job in self.jobs.values() if job.state == "running"]
+        refused = [(int(code), path) for m in self.messages for code, path in _REFUSED.findall(m)]
+        for job in running:
+            for code, path in refused:
+                if any(f"{name}/".startswith(f"{path}/") for name in (*job.outputs, *job.logs)):
+                    error = OSError(code, os.strerror(code), path)
+                    job.problem = " ".join(str(of_the_machine(error) or error).split())
+        blamed = [job for job in running if job.problem]
+        for job in running:
+            if blamed and job not in blamed:
+                job.state = "waiting"
+                continue
+            told = [m for m in self.messages if job.rule in m]
+            job.state, job.finished = "failed", job.started
+            if not job.problem:
                 job.problem = " ".join(told[-1].split())[:400] if told else f"Snakemake ended with status {status}"
 
     @property
