@@ -24,8 +24,6 @@ WIDTHS = (2.0, 5.0, 9.0, 15.0)
 """Line widths (Hz) tried at the start, half Lorentzian, half Gaussian."""
 LIPID_GAIN = 25.0
 """Fall of χ² from which lipid lines are added."""
-OWN_SHIFTS_FROM = 1.15
-"""Residual over noise from which metabolites get shifts of their own."""
 SETTLING, SETTLED = 4, 0.9
 """With what metabolites and lines of their own explain, the effective noise falls, and they are freer again: rounds of
 that at most, and the fall of the noise that is worth another."""
@@ -177,7 +175,7 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
         if settings.soft_priors:
             engine.prior = amplitude_prior(problem.names, known, state.amplitudes, settings.prior_strength)
         state, converged = engine.minimise(state.theta, settings.max_iterations)
-    own_shifts = always or (settings.metabolite_shifts == "auto" and _residual_ratio(engine, state) > OWN_SHIFTS_FROM)
+    own_shifts = always or (settings.metabolite_shifts == "auto" and excess_of(engine, state) > 1.0)
     if own_shifts != always or settings.metabolite_width_sd > 0 or settings.line_shape == "free":
         width = _line_width(engine, state.theta)
         free = _engine(problem, fid, noise, engine.damping, settings, own_shifts, width).with_excess(engine.excess)
