@@ -68,9 +68,9 @@ def test_a_study_as_the_last_run_left_it_needs_no_snakemake(copied: Path) -> Non
     assert "up to date" in snakemrs("run", copied).out
 
 
-def test_a_lost_page_is_made_again(copied: Path) -> None:
+def test_a_lost_page_is_made_again_and_shown_its_place_among_the_study_s(copied: Path) -> None:
     (copied / "derivatives" / "snakemrs" / "sub-02.html").unlink()
-    assert jobs(copied) == pages("02")
+    assert jobs(copied) == sorted([*pages("02"), ("report_group", "study")])
 
 
 def test_nothing_runs_after_a_raw_file_was_touched_or_copied(ran: Path) -> None:

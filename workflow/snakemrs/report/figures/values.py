@@ -162,8 +162,8 @@ def distribution_figure(
     ]
     label = participant.removeprefix("sub-")
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    x: list[float] = []
-    own, low, high, names, titles = [], [], [], [], []
+    own: list[float] = []
+    low, high, names, titles = [], [], [], []
     spectra = 0
     for each in metrics:
         part = Table(study.path, [row for row in rows if row["metric"] == each])
@@ -183,28 +183,26 @@ def distribution_figure(
         middle = np.median(finite)
         quarter = np.percentile(finite, [25, 75])
         spread = float(np.ptp(quarter)) or float(np.ptp(finite))
-        x.append(float(len(x)))
         own.append(float(np.clip((value - middle) / spread, -4, 4)))
         low.append(float(np.clip((finite.min() - middle) / spread, -4, 4)))
         high.append(float(np.clip((finite.max() - middle) / spread, -4, 4)))
         names.append(metric(each))
         titles.append(f"{metric(each)}: {number(value)}; study {number(float(middle))} "
                       f"({number(float(quarter[0]))} to {number(float(quarter[1]))})")  # fmt: skip
-    if not x:
+    if not own:
         return None
+    # A row a metric, the first on top: names of metrics are too long to stand side by side.
+    row = np.arange(len(own), dtype=float)[::-1]
     panel = Panel(
-        Axis(-4.3, 4.3, "quartile ranges", ticks=[(float(v), f"{v:+d}".replace("-", "−")) for v in (-4, -2, 0, 2, 4)]),
-        height=200,
-        lines=[0.0],
+        Axis(-0.6, len(own) - 0.4, "", ticks=list(zip(row.tolist(), names, strict=True))), height=30 + 24 * len(own)
     )
-    position = np.array(x, float)
+    gap = np.full(len(own), np.nan)
+    ranges = np.column_stack([low, high, gap]).ravel()
     panel.series += [
-        Series("bars", position, low, high, name="range of the study", colour="soft"),
-        Series("dots", position, own, name="here", colour="c6", titles=titles),
+        Series("line", ranges, np.repeat(row, 3), name="range of the study", colour="soft"),
+        Series("dots", np.array(own), row, name="here", colour="c6", titles=titles),
     ]
-    axis = Axis(-0.5, len(x) - 0.5, "", ticks=list(zip(position.tolist(), names, strict=True)))
-    caption = (
-        f"n = {spectra} spectra of the study. Distance from the median in ranges between quartiles; point: this one; "
-        "line: smallest to largest, cut at ±4."
-    )
+    marks = [(float(v), f"{v:+d}".replace("-", "−") if v else "0") for v in (-4, -2, 0, 2, 4)]
+    axis = Axis(-4.3, 4.3, "distance from the median (ranges between quartiles)", ticks=marks)
+    caption = f"n = {spectra} spectra of the study. Point: this one; line: smallest to largest, cut at ±4."
     return Chart(name, "Quality against the study", axis, [panel], caption=caption, zoomable=False)
