@@ -216,9 +216,9 @@ def _engine(
     line_width: float | None = None,
 ) -> Engine:
     """Engine of a spectrum. Free line shape and own broadening come only once a `line_width` (Hz) is known."""
-    last = line_width is not None
-    empty = np.empty((0, 0))
-    kernel = kernel_functions(line_width, problem.time) if last and settings.line_shape == "free" else empty
+    kernel = np.empty((0, 0))
+    if line_width is not None and settings.line_shape == "free":
+        kernel = kernel_functions(line_width, problem.time)
     parameters = parameters_for(
         problem,
         line_shape=settings.line_shape,
@@ -227,7 +227,7 @@ def _engine(
         group_width_sd=settings.group_width_sd,
         metabolite_shift_sd=settings.metabolite_shift_sd if own_shifts else 0.0,
         max_shift=settings.max_shift,
-        metabolite_width_sd=settings.metabolite_width_sd if last else 0.0,
+        metabolite_width_sd=0.0 if line_width is None else settings.metabolite_width_sd,
         kernel=len(kernel),
     )
     data = problem.window_of(fid) / noise
