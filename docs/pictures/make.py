@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MAKE = ("simulate STUDY --participants 2 --sessions 1 --transients 160 --seed 4", "plan STUDY", "run STUDY --cores 2")
-COLUMNS = 112
+COLUMNS = 130
 
 
 def printed(command: str, folder: Path) -> str:
@@ -49,8 +49,8 @@ def draw_terminal(commands: dict[str, str], path: Path) -> None:
     path.write_text(svg.replace("Fira Code", "monospace"), encoding="utf-8")
 
 
-def draw_page(page: Path, path: Path, height: int) -> None:
-    """Draw the top of a page as a browser shows it at the width of a laptop."""
+def draw_page(page: Path, path: Path) -> None:
+    """Draw a page down to its voxel, as a browser shows it at the width of a laptop."""
     from PIL import Image
 
     sys.path.insert(0, str(HERE.parents[1] / "tests"))
@@ -60,7 +60,10 @@ def draw_page(page: Path, path: Path, height: int) -> None:
         browser = Browser(Path(profile), 1200, 900)
         try:
             browser.open(page)
-            clip = {"x": 0, "y": 0, "width": 1200, "height": height, "scale": 1}
+            height = browser.run(
+                "return document.querySelector('.voxel').closest('.card').getBoundingClientRect().bottom"
+            )
+            clip = {"x": 0, "y": 0, "width": 1200, "height": height + 12, "scale": 1}
             shot = browser.tool("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
             path.write_bytes(base64.b64decode(shot["data"]))
         finally:
@@ -81,7 +84,7 @@ def main() -> None:
             made = ("plan STUDY",)
         commands = {command: printed(command, folder) for command in (*made, "status STUDY")}
         draw_terminal(commands, HERE / "terminal.svg")
-        draw_page(folder / "STUDY" / "derivatives" / "snakemrs" / "sub-01.html", HERE / "page.png", 1900)
+        draw_page(folder / "STUDY" / "derivatives" / "snakemrs" / "sub-01.html", HERE / "page.png")
     print(*(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB" for path in sorted(HERE.glob("*.*g"))), sep="\n")
 
 
