@@ -210,6 +210,17 @@ def test_events_give_the_design_and_all_tables_of_a_session(
     assert len(bins) == 5, "eleven transients make two bins of four at least, twelve make three"
 
 
+def test_frames_are_matched_in_line_width_on_request(basis_folder: Path, measure: Measure, tmp_path: Path) -> None:
+    signals = np.array([measure(seed=m, lorentz=3 + m, snr=300) for m in range(3)])
+    data = save(tmp_path / "f_svs.nii.gz", signals)
+    settings = ("--settings", '{"match_frames": true}')
+    result = run(data, "--basis", basis_folder, *settings, "--output", tmp_path / "f")
+    assert result.exit_code == 0, result.output
+    assert "frames were broadened to one line width" in result.output
+    widths = [frame["line_width"] for frame in json.loads((tmp_path / "f_desc-frames_fit.json").read_text())["frames"]]
+    assert np.ptp(widths) < 0.3
+
+
 @pytest.mark.realdata
 def test_creatine_of_the_challenge_comes_out_as_it_was_made(realdata: Path, tmp_path: Path) -> None:
     folder = realdata / "ismrm_challenge"

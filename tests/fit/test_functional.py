@@ -15,7 +15,7 @@ from snakemrs.fit.functional.contrasts import autocorrelations, fieller, ratio_c
 from snakemrs.fit.functional.course import cut_bins, free_design, misfit, peak_of, smooth
 from snakemrs.fit.functional.design import BASELINE, Design, Event, make_design, read_design, write_design
 from snakemrs.fit.functional.regressors import plasma_concentration, response
-from snakemrs.fit.functional.run import read_transients
+from snakemrs.fit.functional.run import interleaved_width, read_transients
 from snakemrs.fit.functional.session import fit_session
 from snakemrs.fit.matching import matched, missing_lorentzian
 from snakemrs.fit.problem import Problem
@@ -286,6 +286,21 @@ def test_other_than_plain_transients_are_refused(tag: str) -> None:
     with pytest.raises(DataError, match="plain transients") as caught:
         read_transients(image)
     assert tag in str(caught.value)
+
+
+# ---- interleaved water
+def test_the_width_of_water_is_followed_only_where_it_was_interleaved(tmp_path: Path) -> None:
+    data = tmp_path / "s_desc-transients_svs.nii.gz"
+    water = [f"{n}\t{40 * n}\t{5 - 0.02 * n}\ttrue" for n in range(8)]
+    (tmp_path / "s_desc-water_quality.tsv").write_text("\n".join(["frame\tonset\tline_width\tused", *water]) + "\n")
+    frames = tmp_path / "s_desc-frames_quality.tsv"
+    frames.write_text("frame\tline_width_water\n0\tn/a\n")
+    assert interleaved_width(data, ONSET, LENGTH) is None
+    frames.write_text("frame\tline_width_water\n0\t4.9\n")
+    width = interleaved_width(data, ONSET, LENGTH)
+    assert width is not None
+    assert width[[0, -1]] == pytest.approx([5.0, 4.86])
+    assert np.all(np.diff(width) <= 0)
 
 
 # ---- matching of line widths
