@@ -58,3 +58,10 @@ def test_an_inversion_time_of_milliseconds_is_mended_and_zero_is_none() -> None:
 def test_a_repetition_time_under_the_echo_time_is_refused() -> None:
     with pytest.raises(DataError, match="shorter than the echo time"):
         times(0.4, 0.2)
+
+
+def test_a_missing_repetition_time_is_asked_for_by_name_and_stops_nothing() -> None:
+    found = mend(0.03, None, None, IngestSettings(), file=FILE)
+    assert found.repetition_time is None
+    assert "repetition_time" in found.notes[0]
+    assert mend(0.03, None, None, IngestSettings(repetition_time=2.0), file=FILE).repetition_time == 2.0

@@ -84,7 +84,12 @@ def mend(
             expected="1 to 500 ms",
             remedy="give it in study.yaml as `ingest: {echo_time: 0.030}` (seconds), from the scan protocol",
         )
-    if repetition is not None and repetition <= echo:
+    if repetition is None:
+        notes.append(
+            "RepetitionTime is missing: without `ingest: {repetition_time: 2.0}` (seconds) in study.yaml there are "
+            "ratios and no concentrations"
+        )
+    elif repetition <= echo:
         raise DataError(
             "the repetition time is shorter than the echo time",
             file=file,
