@@ -283,8 +283,11 @@ def dictionary(columns: list[str], notes: list[str]) -> dict[str, Any]:
         "duration": {"Description": "Length of the frame", "Units": "s"},
         "metabolite": {"Description": "Metabolite, or sum of metabolites"},
         "amplitude": {"Description": "Signal at t = 0 per proton", "Units": "arbitrary"},
-        "amplitude_sd": {"Description": "Standard deviation of the amplitude: noise, baseline, priors, misfit", "Units": "arbitrary"},
-        "crlb_percent": {"Description": "Cramér-Rao bound of the full model, without priors, over the amplitude", "Units": "%"},
+        "amplitude_sd": {
+            "Description": "Its standard deviation: noise, baseline, priors, misfit",
+            "Units": "arbitrary",
+        },
+        "crlb_percent": {"Description": "Cramér-Rao bound (no priors) over the amplitude", "Units": "%"},
         "ratio_tcr": {"Description": "Amplitude over that of total creatine, not corrected for relaxation"},
         "ratio_tnaa": {"Description": "Amplitude over that of total NAA, not corrected for relaxation"},
         "molar": {"Description": "Concentration in tissue, corrected for tissue and relaxation", "Units": "mmol/l"},
