@@ -108,9 +108,10 @@ def test_a_cancelled_job_is_retried_and_results_equal_those_of_a_local_run(
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
-    # A spectrum: one job for its steps (one of them twice), two for its concentrations; a page; basis, dataset, group.
+    # A spectrum: one job for its steps (one of them twice), three for its concentrations (mean, frames, over time); a
+    # page; basis, dataset, group.
     submitted = log.count("has been submitted with SLURM jobid")
-    assert submitted <= 3 * (1 + 2 + 1) + 3 + 1
+    assert submitted <= 3 * (1 + 3 + 1) + 3 + 1
     again = finish(snakemrs("run", study, "--profile", profile))
     assert "up to date" in again
 
