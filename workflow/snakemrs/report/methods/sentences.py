@@ -248,7 +248,8 @@ def fitting(evidence: Evidence) -> Sentences:
         text.append("Weakly determined metabolites had soft priors on their ratio to total creatine.")
     text.append(
         "Standard deviations hold noise, baseline, priors and what the model misses; relative bounds are the "
-        "Cramér–Rao bounds of the full model [@cavassila2001]; no value was left out for its relative bound alone [@kreis2016]."
+        "Cramér–Rao bounds of the full model [@cavassila2001]; no value was left out for its relative bound alone "
+        "[@kreis2016]."
     )
     if evidence.dynamic:
         designs = [_mapping(fit.get("design")) for fit in evidence.dynamic]
