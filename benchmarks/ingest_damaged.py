@@ -68,8 +68,6 @@ def bases(folder: Path) -> dict[str, Base]:
         "sdat": (sdat, [sdat, sdat.with_suffix(".SPAR")], "svs"),
         "data-list": (listed, [listed, listed.with_suffix(".list"), listed.with_suffix(".SPAR")], "svs"),
         "philips-dicom": (dicom, [dicom], "svs"),
-        "siemens-dicom": (enhanced, [enhanced], "svs"),
-        "uih-dicom": (uih, [uih], "svs"),
         "rda": (rda, [rda], "svs"),
         "twix": (twix, [twix], "svs"),
         "ge": (ge, [ge], "svs"),
@@ -84,6 +82,9 @@ def bases(folder: Path) -> dict[str, Base]:
         (folder / "ima").mkdir()
         shutil.copyfile(ima, folder / "ima" / "SVS_30.IMA")
         found["ima"] = (folder / "ima" / "SVS_30.IMA", [folder / "ima" / "SVS_30.IMA"], "svs")
+    # Last, so that those before them are damaged as ever.
+    found["siemens-dicom"] = (enhanced, [enhanced], "svs")
+    found["uih-dicom"] = (uih, [uih], "svs")
     return found
 
 
