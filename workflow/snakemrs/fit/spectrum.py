@@ -196,7 +196,10 @@ def fit_state(problem: Problem, fid: np.ndarray, settings: FitSettings, known: M
 
 def _measured_against_misfit(engine: Engine, state: State) -> tuple[Engine, State]:
     """Take what the model misses at an optimum for the noise (`snakemrs.fit.effective_noise`)."""
-    engine = engine.with_excess(excess_of(engine, state))
+    excess = excess_of(engine, state)
+    if excess == engine.excess:
+        return engine, state
+    engine = engine.with_excess(excess)
     return engine, engine.evaluate(state.theta, state.passive)
 
 
