@@ -49,6 +49,7 @@ SHOWN = {"Glu": ("Glu",), "Gln": ("Gln",), "Glx": ("Glu", "Gln"), "tNAA": ("NAA"
 CLEAN = {"residual_water": 0.0, "eddy_current": (0.0, 0.0)}
 TISSUE = {"gm": 0.6, "wm": 0.3, "csf": 0.1}
 FRAMES = {BASELINE: 2, "infusion": 6}
+TRANSIENTS = 160
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,9 @@ HEAD = "| session | change of | true % | error, points | spread | said | in 95 %
 
 def changes(sessions: int, chosen: str) -> None:
     """Step, ramp, realistic preset."""
-    scanner = make_scanner(320)
+    scanner = make_scanner(TRANSIENTS)
     real = load_preset("realistic").model_copy(update=CLEAN)
-    still = {"glx_sd_frame_physiological": 0.0, "snr": 30.0}
+    still = {"glx_sd_frame_physiological": 0.0, "snr": 40.0}
     length = scanner.protocol.infusion_duration
     scale = length / load_protocol().infusion_duration
     rising = {"glx_rise_placebo": 0.05, "glx_rise_naltrexone": 0.05, "glx_rise_naltrexone_men_minus_women": 0.0}
@@ -204,15 +205,15 @@ def changes(sessions: int, chosen: str) -> None:
 
 def trap(sessions: int, chosen: str) -> None:
     """Narrower lines with and without the width term; drift."""
-    scanner = make_scanner(320)
+    scanner = make_scanner(TRANSIENTS)
     # So little noise that a hundred sessions resolve a tenth of a per cent.
-    still = CLEAN | {"glx_sd_frame_physiological": 0.0, "snr": 100.0}
+    still = CLEAN | {"glx_sd_frame_physiological": 0.0, "snr": 280.0}
     print(HEAD)
     for name, ways in (("bold-only", ("auto", "none")), ("drift-only", ("auto",))):
         if not name.startswith(chosen):
             continue
         preset = load_preset(name).model_copy(update=still)
-        preset = preset.model_copy(update={"rise_time_constant": preset.rise_time_constant * 320 / 800})
+        preset = preset.model_copy(update={"rise_time_constant": preset.rise_time_constant * TRANSIENTS / 800})
         made = [make_session(scanner, preset, n) for n in range(sessions)]
         for way in ways:
             found = [fit(scanner, session, FunctionalSettings(line_width=way)) for session in made]
@@ -224,7 +225,7 @@ def detection(sessions: int) -> None:
     """Spread of the change in sessions without any, and what it lets one detect; frames and dynamic fit."""
     from scipy.stats import norm, t
 
-    scanner = make_scanner(320)
+    scanner = make_scanner(TRANSIENTS)
     preset = load_preset("null").model_copy(update=CLEAN)
     dynamic, frames = [], []
     for number in range(sessions):
