@@ -40,9 +40,7 @@ def images() -> dict[str, BuiltImage]:
     if shutil.which("apptainer") is None:
         pytest.skip(f"Apptainer cannot be installed here: {installed.stderr.strip()[-300:]}")
     if not (images_folder() / "base.sif").exists() and (os.geteuid() != 0 or shutil.which("debootstrap") is None):
-        pytest.skip(
-            "the base of the images is made by debootstrap, as root; `build.py --base` takes another"
-        )
+        pytest.skip("the base of the images is made by debootstrap, as root; `build.py --base` takes another")
     root = workflow_root()
     build = subprocess.run([sys.executable, root / "containers" / "build.py"], check=False)
     assert build.returncode == 0

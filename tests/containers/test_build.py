@@ -83,12 +83,12 @@ def snakemrs(*arguments: str | Path) -> str:
 
 
 def results(study: Path) -> dict[str, bytes]:
-    """Every result of a study by its name; the pages name the image they were made in, and so differ."""
+    """Every result of a study by its name; pages and methods text name the image they were made in, and so differ."""
     files = [p for top in ("bids", "derivatives") for p in sorted((study / top).rglob("*")) if p.is_file()]
     return {
         p.relative_to(study).as_posix(): p.read_bytes()
         for p in files
-        if ".provenance" not in p.parts and p.suffix not in (".html", ".md")
+        if ".provenance" not in p.parts and p.suffix not in (".html", ".md", ".tex")
     }
 
 

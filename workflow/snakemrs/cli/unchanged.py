@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from snakemrs.cli.frozen import code_version
 from snakemrs.io.atomic import write_json
@@ -23,18 +24,17 @@ STATE = Path("work") / "state.json"
 
 
 def state_of(study: Path, plan: Plan) -> str:
-    """Hash of all that decides what would run: plan, code, images, the study's own basis, and every file made.
+    """Hash of all that decides what would run: plan, code, images, files that settings name, and every file made.
 
     Files count by size and time of change, as for Snakemake.
     """
     links = study / LINKS / "images.json"
-    basis = plan.settings.get("basis")
     decides = {
         "plan": asdict(plan),
         "code": code_version(),
         "links": links.read_text(encoding="utf-8") if links.exists() else "",
         "images": sorted(image.path.name for image in built_images().values()),
-        "basis": hash_file(study / basis) if basis and (study / basis).exists() else "",
+        "named": _named_files(study, plan),
         "records": (study / ".snakemake" / "metadata").is_dir(),
     }
     total = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
@@ -57,6 +57,26 @@ def remember(study: Path, plan: Plan) -> None:
 def forget(study: Path) -> None:
     """Before a run: whatever it leaves, the noted state is no longer true."""
     (study / STATE).unlink(missing_ok=True)
+
+
+def _named_files(study: Path, plan: Plan) -> dict[str, str]:
+    """Hashes of the files that settings name (a basis, constants, regressors), raw files apart: the plan has theirs."""
+    texts: set[str] = set()
+    todo: list[Any] = [value for key, value in plan.settings.items() if key not in ("name", "raw")]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            texts.add(value)
+        elif isinstance(value, dict | list):
+            todo += value.values() if isinstance(value, dict) else value
+    for text in [text for text in texts if "{participant}" in text or "{session}" in text]:
+        for participant, session in plan.sessions:
+            texts.add(text.replace("{participant}", participant).replace("{session}", session))
+    return {text: hash_file(study / text) for text in sorted(texts) if _is_path(study, text)}
+
+
+def _is_path(study: Path, text: str) -> bool:
+    return 0 < len(text) < 1000 and "\n" not in text and (study / text).exists()
 
 
 def _files(study: Path, folder: str) -> Iterator[str]:
