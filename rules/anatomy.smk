@@ -24,7 +24,7 @@ rule segment:
         reuse=targets.reuse_option,
         existing=targets.existing_option,
         existing_sha256=targets.existing_hash,
-        settings=targets.settings_of("anatomy"),
+        settings=targets.anatomy_settings,
         version=targets.version("segment"),
     shell:
         "snakemrs segment {input.t1w:q} {params.reuse} {params.existing} --output {params.prefix:q}"

@@ -78,6 +78,12 @@ def test_a_first_session_that_failed_holds_up_no_other(study: Path):
     assert targets(study, "", failed).compared(job("02", "sub-01_ses-02_voi-acc")) == []
 
 
+def test_the_folder_of_existing_maps_is_that_of_the_session(study: Path):
+    of = targets(study, 'anatomy: {backend: precomputed, precomputed: "maps/sub-{participant}/ses-{session}"}')
+    assert of.existing_option(SECOND) == "--existing maps/sub-01/ses-02"
+    assert "{participant}" not in of.anatomy_settings(SECOND)
+
+
 def test_constants_of_ones_own_are_known_by_their_content(study: Path):
     own = study / "own.yaml"
     own.write_text("reference: ours\n")

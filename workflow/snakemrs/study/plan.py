@@ -297,13 +297,14 @@ def build_plan(
                 digest = _join([cache.look(file, lambda path: {})[0] for file in files])
             except (SnakeMRSError, OSError) as error:
                 text = error.message if isinstance(error, SnakeMRSError) else str(error)
-                problems.append(Problem("error", text, anatomy.existing, None, scan.participant))
+                problem = Problem("error", text, anatomy.existing, None, scan.participant)
+                problems += [problem] if problem not in problems else []
             anatomy = replace(anatomy, existing_sha256=digest)
         anatomies.append(anatomy)
     cache.save()
     headers = {(row.bids): row.header for row in planned}
     bases: dict[str, dict[str, Any]] = {}
-    tables = _tables(study)
+    tables = _tables(study, config)
     over_time = "events.tsv" in tables and config.functional.enabled == "auto"
     with_task = any(scan.task for scan in scans if scan.suffix == "svs")
     # A spectrum's partners are sought among its participant's scans alone, or thousands of participants take minutes.
@@ -348,12 +349,14 @@ def _created(study: Path) -> int:
     return int((study / "study.yaml").stat().st_mtime)
 
 
-def _tables(study: Path) -> dict[str, str]:
-    """Hashes of the study's own tables, by path."""
+def _tables(study: Path, config: StudyConfig) -> dict[str, str]:
+    """Hashes of the study's own tables and of those that the group's settings name, by path."""
     paths = [study / name for name in ("participants.tsv", "sessions.tsv")]
     paths += sorted((study / "phenotype").glob("*.tsv")) + sorted((study / "phenotype").glob("*.json"))
     paths += sorted(study.glob("*events*.tsv"))
-    return {path.relative_to(study).as_posix(): hash_file(path) for path in paths if path.exists()}
+    named = [config.group.clinical.instruments, *config.group.sensitivity.tables.values()]
+    paths += [study / name for name in named if name]
+    return {Path(os.path.relpath(path, study)).as_posix(): hash_file(path) for path in paths if path.is_file()}
 
 
 def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], config: StudyConfig) -> PlannedAnatomy:

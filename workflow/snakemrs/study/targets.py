@@ -184,6 +184,15 @@ class Targets:
         source = self._segmented(wildcards).source
         return f"--from {self._at(source, 'anatomy', wildcards.place)}" if source else ""
 
+    def anatomy_settings(self, wildcards: Wildcards) -> str:
+        """Settings of the stage anatomy, without the folder of existing maps.
+
+        That has `existing_option`; Snakemake would take ``{participant}`` in it for a wildcard.
+        """
+        changes = self._variants.get(variant_of(wildcards.place), {})
+        settings = merged(self.plan.settings["anatomy"], changes.get("anatomy", {}))
+        return json.dumps({**settings, "precomputed": None}, sort_keys=True)
+
     def existing_option(self, wildcards: Wildcards) -> str:
         """``--existing …`` for `snakemrs segment`."""
         existing = self._segmented(wildcards).existing
