@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
     resolved.save(folder)
     if unreachable := executor_problem(profile_folder(profile)):
         resolved.problems.append(Problem("error", unreachable, f"profile {profile}"))
-    if containers == "apptainer":
-        container_arguments(folder, resolved)
-    record = Record() if is_unchanged(folder, resolved) else dry_run(folder, resolved, profile, labels)
+    inside = container_arguments(folder, resolved) if "apptainer" in (containers, profile) else []
+    unchanged = is_unchanged(folder, resolved, bool(inside))
+    record = Record() if unchanged else dry_run(folder, resolved, profile, labels, inside)
     work = explain(record, folder, resolved)
     rules = Counter(job.rule for job in record.jobs.values())
     seconds = estimate(rules, measured_seconds(folder), cores or os.cpu_count() or 1)
@@ -104,8 +105,8 @@ def measured_seconds(study: Path) -> dict[str, float]:
     return {rule: sum(values) / len(values) for rule, values in taken.items()}
 
 
-def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = ()) -> Record:
-    """Ask Snakemake what it would do.
+def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = (), inside: Sequence[str] = ()) -> Record:
+    """Ask Snakemake what it would do; `inside` are the options of a run in containers.
 
     Raises
     ------
@@ -116,7 +117,8 @@ def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = ())
     output = study / "logs" / "plan.log"
     output.unlink(missing_ok=True)
     # The events say what would run; telling it a second time in words takes a tenth of the time.
-    arguments = ["--dry-run", "--cores", "1", "--quiet", "rules", "reason", "host", "--", *targets(plan, labels)]
+    quiet = ["--quiet", "rules", "reason", "host"]
+    arguments = ["--dry-run", "--cores", "1", *inside, *quiet, "--", *targets(plan, labels)]
     status, record = follow(command_line(study, profile, arguments), environment(events, plan.created), events, output)
     if status != 0:
         error = SnakeMRSError(

@@ -101,9 +101,10 @@ def run_study(
     started, version = time.time(), code_version()
     if containers == "apptainer":
         container_arguments(study, plan)  # lays the links to the images, which are part of the study's state
+    in_images = containers == "apptainer"
     failures: list[Failure] = []
     ran = 0
-    unchanged = not options and is_unchanged(study, plan)
+    unchanged = not options and is_unchanged(study, plan, in_images)
     while not unchanged:
         forget(study)
         record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
@@ -122,7 +123,7 @@ def run_study(
     refused = any(problem.severity == "error" for problem in plan.problems)
     # With code that was exchanged meanwhile something may be left to do.
     if not (failures or refused or wanted or options) and version == code_version():
-        remember(study, plan)
+        remember(study, plan, in_images)
     summary = summarise(study)
     if as_json:
         click.echo(json.dumps({**summary, "jobs": ran}, indent=2))

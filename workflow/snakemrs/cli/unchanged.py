@@ -23,7 +23,7 @@ from snakemrs.study.plan import Plan, hash_file
 STATE = Path("work") / "state.json"
 
 
-def state_of(study: Path, plan: Plan) -> str:
+def state_of(study: Path, plan: Plan, in_images: bool = False) -> str:
     """Hash of all that decides what would run: plan, code, images, files that settings name, and every file made.
 
     Files count by size and time of change, as for Snakemake.
@@ -32,6 +32,7 @@ def state_of(study: Path, plan: Plan) -> str:
     decides = {
         "plan": asdict(plan),
         "code": code_version(),
+        "in images": in_images,
         "links": links.read_text(encoding="utf-8") if links.exists() else "",
         "images": sorted(image.path.name for image in built_images().values()),
         "named": _named_files(study, plan),
@@ -43,15 +44,15 @@ def state_of(study: Path, plan: Plan) -> str:
     return total.hexdigest()
 
 
-def is_unchanged(study: Path, plan: Plan) -> bool:
+def is_unchanged(study: Path, plan: Plan, in_images: bool = False) -> bool:
     """Whether the study is as the last run left it, which left nothing to do."""
     path = study / STATE
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["state"] == state_of(study, plan)
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["state"] == state_of(study, plan, in_images)
 
 
-def remember(study: Path, plan: Plan) -> None:
+def remember(study: Path, plan: Plan, in_images: bool = False) -> None:
     """Note the state of a study of which nothing is left to do."""
-    write_json(study / STATE, {"state": state_of(study, plan)})
+    write_json(study / STATE, {"state": state_of(study, plan, in_images)})
 
 
 def forget(study: Path) -> None:
