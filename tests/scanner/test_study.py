@@ -51,7 +51,12 @@ def test_conditions_are_masked_outside_the_truth(study: Path) -> None:
 def test_scores_stand_in_a_row_a_participant(study: Path) -> None:
     rows = read_table(study / "phenotype" / "madrs.tsv")
     assert [row["participant_id"] for row in rows] == ["sub-01", "sub-02"]
-    assert list(rows[0])[1:] == [f"ses-0{s}_{visit}_total" for s in (1, 2) for visit in ("baseline", "day1")]
+    visits = [f"ses-0{session}_{visit}" for session in (1, 2) for visit in ("baseline", "day1")]
+    items = [f"item_{number}" for number in range(1, 11)]
+    assert list(rows[0])[1:] == [f"{visit}_{score}" for visit in visits for score in ("total", *items)]
+    for row in rows:
+        for visit in visits:
+            assert sum(int(row[f"{visit}_{item}"]) for item in items) == int(row[f"{visit}_total"])
 
 
 def test_truth_holds_every_transient_and_frame(study: Path) -> None:
