@@ -14,6 +14,7 @@ import yaml
 
 from snakemrs.cli import containers
 from snakemrs.errors import RequestError
+from snakemrs.report import from_plan
 from snakemrs.study import images, resources
 from snakemrs.study.plan import Plan, build_plan
 
@@ -171,3 +172,17 @@ def test_a_study_without_t1w_needs_no_anatomy_image(study: Path, built: Path) ->
     (study.parent / "raw" / "b").write_text("b")
     scans.write_text(scans.read_text() + "b\t01\t01\tT1w\n")
     assert containers.families(ROOT / "rules", plan_of(study)) == ["anatomy", "core"]
+
+
+def test_the_methods_text_knows_the_tools_of_images_that_are_not_its_own(
+    study: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(from_plan, "versions", lambda: {"snakemrs": "0.1.0", "numpy": "9.9"})
+    assert "antspyx" not in from_plan.versions_of(study)
+    scans = study / "scans.tsv"
+    (study.parent / "raw" / "b").write_text("b")
+    scans.write_text(scans.read_text() + "b\t01\t01\tT1w\n")
+    containers.container_arguments(study, plan_of(study))
+    known = from_plan.versions_of(study)
+    assert known["antspyx"] == images.lock()["anatomy"]["tools"]["antspyx"]
+    assert known["numpy"] == "9.9"  # what is installed goes before what the lock says

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from snakemrs.errors import RequestError
 from snakemrs.report.inputs import GroupInputs, ParticipantInputs, RawFile, Reader, SpectrumInputs
 from snakemrs.report.methods.evidence import Evidence, gather
-from snakemrs.report.provenance import changed_settings, versions
+from snakemrs.report.provenance import PACKAGES, changed_settings, versions
+from snakemrs.study.images import tool_versions
 from snakemrs.study.plan import DERIVATIVES, PLAN_PATH, Plan, PlannedSpectrum, load_plan
 from snakemrs.study.settings.report import ReportSettings
 
@@ -103,7 +104,7 @@ def participant_inputs(study: Path, plan: Plan, participant: str, command: str =
         changed=changed(plan),
         raw=tuple(RawFile(s.path, s.sha256, s.suffix) for s in plan.scans if s.participant == label),
         study=plan.name,
-        versions=versions(),
+        versions=versions_of(study),
         command=command,
         images=images_of(study),
     )
@@ -118,7 +119,7 @@ def group_inputs(study: Path, plan: Plan, output: Path, command: str = "") -> Gr
         failures={f"{f.unit} ({f.stage})": f.reason for f in plan.failed},
         changed=changed(plan),
         study=plan.name,
-        versions=versions(),
+        versions=versions_of(study),
         command=command,
         images=images_of(study),
         evidence=evidence_of(study, plan),
@@ -132,7 +133,13 @@ def _phases(plan: Plan) -> tuple[str, str]:
     return str(design.get("baseline", "baseline")), str(design.get("active", "infusion"))
 
 
+def versions_of(study: Path) -> dict[str, str]:
+    """Versions of what took part: installed here, or held by the images of steps that ran in others than this one."""
+    known = {**tool_versions(study), **versions()}
+    return {package: known[package] for package in PACKAGES if package in known}
+
+
 def evidence_of(study: Path, plan: Plan) -> Evidence:
     """Read what really ran, over all spectra of the study."""
     spectra = [(spectrum.participant, spectrum_inputs(study, spectrum)) for spectrum in plan.spectra]
-    return gather(spectra, study / DERIVATIVES / "group", plan.settings, versions(), Reader())
+    return gather(spectra, study / DERIVATIVES / "group", plan.settings, versions_of(study), Reader())
