@@ -2,7 +2,7 @@
 """Functional MRS against the truth of the virtual scanner: bias, the line-narrowing trap, drift, power, speed.
 
     python benchmarks/functional.py changes [--case ramp]    step, ramp, realistic preset: bias and coverage
-    python benchmarks/functional.py trap [--case drift]      bold-only with and without the width term; drift-only
+    python benchmarks/functional.py trap [--figure F.svg]    bold-only with and without the width term; drift-only
     python benchmarks/functional.py detection                smallest change found with 80 % power, frames beside
     python benchmarks/functional.py speed                    32 and 320 transients of 2048 points
 
@@ -18,6 +18,7 @@ import argparse
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -203,8 +204,9 @@ def changes(sessions: int, chosen: str) -> None:
         report(title, found, ("Glu", "Glx", "tNAA", "tCr", "line width (Hz)"))
 
 
-def trap(sessions: int, chosen: str) -> None:
+def trap(sessions: int, chosen: str, figure: Path | None) -> None:
     """Narrower lines with and without the width term; drift."""
+    drawn = {}
     scanner = make_scanner(TRANSIENTS)
     # So little noise that a hundred sessions resolve a tenth of a per cent.
     still = CLEAN | {"glx_sd_frame_physiological": 0.0, "snr": 280.0}
@@ -219,6 +221,35 @@ def trap(sessions: int, chosen: str) -> None:
             found = [fit(scanner, session, FunctionalSettings(line_width=way)) for session in made]
             title = name if way == "auto" else f"{name}, width not followed"
             report(title, found, tuple(found[0]))
+            if name == "bold-only":
+                drawn["followed" if way == "auto" else "not followed"] = found
+    if figure and drawn:
+        draw(figure, drawn)
+
+
+def draw(path: Path, found: dict[str, list[dict[str, np.ndarray]]]) -> None:
+    """False change in bold-only sessions, with the line width followed and without; a dot a session, a bar the mean."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "snakemrs"
+    chart, axis = plt.subplots(figsize=(6.4, 3.0))
+    for number, (title, sessions) in enumerate(found.items()):
+        colour = ("black", "tab:orange")[number]
+        for place, label in enumerate(SHOWN):
+            values = np.array([one[label][0] for one in sessions])
+            at = place + 0.36 * (number - 0.5) + np.linspace(-0.12, 0.12, len(values))
+            axis.plot(at, values, ".", color=colour, markersize=2, label=None if place else f"line width {title}")
+            middle = place + 0.36 * (number - 0.5)
+            axis.plot([middle - 0.14, middle + 0.14], [values.mean()] * 2, color=colour, linewidth=2)
+    axis.axhline(0, color="0.6", linewidth=0.7)
+    axis.set_xticks(range(len(SHOWN)), list(SHOWN))
+    axis.set_ylabel("false change (%)")
+    axis.legend(fontsize=8, markerscale=4, frameon=False)
+    chart.tight_layout()
+    chart.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def detection(sessions: int) -> None:
@@ -289,13 +320,16 @@ def main() -> None:
     parser.add_argument("which", choices=("changes", "trap", "detection", "speed"))
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--case", default="", help="only sessions whose name begins so, such as 'drift'")
+    parser.add_argument("--figure", type=Path, help="trap: draw the false changes of bold-only sessions")
     arguments = parser.parse_args()
     if arguments.which == "speed":
         speed()
     elif arguments.which == "detection":
         detection(arguments.sessions)
+    elif arguments.which == "trap":
+        trap(arguments.sessions, arguments.case, arguments.figure)
     else:
-        {"changes": changes, "trap": trap}[arguments.which](arguments.sessions, arguments.case)
+        changes(arguments.sessions, arguments.case)
 
 
 if __name__ == "__main__":
