@@ -143,6 +143,14 @@ def test_a_group_option_runs_the_group_only(ran: Path) -> None:
     assert jobs(ran) == sorted(GROUP)
 
 
+def test_instruments_of_one_s_own_that_change_run_the_group_only(ran: Path) -> None:
+    (ran / "instruments.yaml").write_text("{}\n", encoding="utf-8")
+    set_setting(ran, "group:\n  clinical:\n    instruments: instruments.yaml\n")
+    snakemrs("run", ran, "--cores", "2")
+    (ran / "instruments.yaml").write_text("{}  # changed\n", encoding="utf-8")
+    assert jobs(ran) == sorted([("dataset", "study"), *GROUP])
+
+
 def other_checkout(study: Path) -> Path:
     """The same package and workflow in another folder, as after a new clone or install."""
     return freeze(study).rename(study.parent / "checkout")
