@@ -70,8 +70,8 @@ class SpectraSettings(Settings):
     """Data whose imaginary part has the wrong sign (NAA on the wrong side of water): refused, or conjugated back."""
     edited: Literal["refuse", "accept"] = "refuse"
     """Data that look like difference-edited or metabolite-cycled by the names in their header or by groups of
-    transients that differ: refused, or taken as plain transients (only right where one condition was extracted beforehand).
-    A DIM_EDIT or DIM_METCYCLE dimension is always refused."""
+    transients that differ: refused, or taken as plain transients (only right where one condition was extracted
+    beforehand). A DIM_EDIT or DIM_METCYCLE dimension is always refused."""
 
     @model_validator(mode="after")
     def _ordered(self) -> SpectraSettings:
