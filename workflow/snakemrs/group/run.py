@@ -87,7 +87,6 @@ def run_group(plan_path: Path, output: Path, settings: GroupSettings) -> list[st
     if statistics.is_dir():
         shutil.rmtree(statistics)
     statistics.mkdir(parents=True)
-    write_results(statistics, results)
     lines = [f"{len({r['participant'] for r in joined.completeness})} participants, {len(joined.frames)} rows analysed"]
     if primary is not None:
         write_estimates(statistics / "primary_model.tsv", primary.model)
@@ -95,6 +94,7 @@ def run_group(plan_path: Path, output: Path, settings: GroupSettings) -> list[st
         draw_figures(statistics / "figures", primary.model)
         lines += ["", describe(primary.model, anova=True)]
     curve = specification_curve(joined, settings, results, primary, study, plan)
+    write_results(statistics, results)
     write_curve(output / "sensitivity", curve)
     incomplete = [row for row in joined.completeness if row["status"] in ("failed", "missing")]
     lines += [""] + [
