@@ -27,11 +27,12 @@ import numpy as np
 
 from snakemrs.fit.functional.contrasts import change_of
 from snakemrs.fit.functional.course import cut_bins
-from snakemrs.fit.functional.design import BASELINE, Event, make_design
+from snakemrs.fit.functional.design import BASELINE, make_design
 from snakemrs.fit.functional.session import fit_session
 from snakemrs.fit.problem import Problem
 from snakemrs.fit.setup import build_problem
 from snakemrs.fit.spectrum import fit_spectrum
+from snakemrs.io.events import Event
 from snakemrs.scanner.cohort import draw_cohort
 from snakemrs.scanner.presets import Preset, Protocol, load_preset, load_protocol
 from snakemrs.scanner.signal import add_noise, draw_factors, make_basis, session_signal

@@ -85,10 +85,15 @@ def test_called_again_it_adds_who_is_new_and_takes_corrected_scores_but_keeps_se
     assert (out / "study.yaml").read_text() == settings
 
 
-def test_spectra_with_different_events_are_refused(dataset: Path, tmp_path: Path) -> None:
+def test_events_that_differ_by_session_are_kept_with_whom_they_concern(dataset: Path, tmp_path: Path) -> None:
     add_session(dataset, "03", "onset\tduration\ttrial_type\n30\t60\tinfusion\n")
-    with pytest.raises(RequestError, match="different events"):
-        module.refresh(dataset, tmp_path / "out")
+    module.refresh(dataset, tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "events.tsv")
+    assert [(row["participant_id"], row["session_id"], row["onset"]) for row in rows] == [
+        ("sub-01", "ses-1", "0"),
+        ("sub-02", "ses-1", "0"),
+        ("sub-03", "ses-1", "30"),
+    ]
 
 
 @pytest.mark.parametrize(

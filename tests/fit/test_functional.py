@@ -13,12 +13,13 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.fit.functional.agreement import compare
 from snakemrs.fit.functional.contrasts import autocorrelations, fieller, ratio_change, widening
 from snakemrs.fit.functional.course import cut_bins, free_design, misfit, peak_of, smooth
-from snakemrs.fit.functional.design import BASELINE, Design, Event, make_design, read_design, write_design
+from snakemrs.fit.functional.design import BASELINE, Design, make_design, read_design, write_design
 from snakemrs.fit.functional.regressors import plasma_concentration, response
 from snakemrs.fit.functional.run import interleaved_width, read_transients
 from snakemrs.fit.functional.session import fit_session
 from snakemrs.fit.matching import matched, missing_lorentzian
 from snakemrs.fit.problem import Problem
+from snakemrs.io.events import Event
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.study.resources import constants
 from snakemrs.study.settings.fit import FitSettings

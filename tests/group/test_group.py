@@ -18,6 +18,7 @@ from snakemrs.group.collect import Joined
 from snakemrs.group.command import group
 from snakemrs.group.run import analyse, run_group
 from snakemrs.group.sensitivity import specification_curve
+from snakemrs.io.events import Event
 from snakemrs.io.tables import Row, read_table
 from snakemrs.scanner.cohort import simulate_table
 from snakemrs.study.settings.group import DesignSettings, GroupSettings, OutcomeSettings
@@ -312,12 +313,12 @@ def test_the_command_says_what_it_left_out(tmp_path: Path) -> None:
     [(0.0, "baseline"), (500.0, "baseline"), (600.0, "infusion"), (2900.0, "infusion"), (3000.0, "washout")],
 )
 def test_the_phase_of_a_frame_is_that_of_its_middle(onset: float, phase: str) -> None:
-    events = [join.Event(600.0, 2400.0, "infusion")]
+    events = [Event(600.0, 2400.0, "infusion")]
     assert join.phase_of(onset, 100.0, events, DesignSettings()) == phase
 
 
 def test_the_regressor_is_the_mean_of_the_rise_over_the_frame() -> None:
-    events = [join.Event(600.0, 2400.0, "infusion")]
+    events = [Event(600.0, 2400.0, "infusion")]
     t = np.linspace(900, 1300, 100001) - 600
     expected = np.mean(1 - np.exp(-t / 600))
     assert join.regressor_of(900.0, 400.0, events, DesignSettings()) == pytest.approx(expected, rel=1e-6)

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemrs.spectra.frames import Event, event_frames, fixed_frames, segments, sliding_frames
+from snakemrs.io.events import Event
+from snakemrs.spectra.frames import event_frames, fixed_frames, segments, sliding_frames
 
 ONSETS = np.arange(100) * 2.0
 

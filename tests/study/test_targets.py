@@ -93,3 +93,32 @@ def test_constants_of_ones_own_are_known_by_their_content(study: Path):
     assert before
     assert of.constants_hash(FIRST) != before
     assert targets(study, "").constants_hash(FIRST) == ""
+
+
+def write_events(study: Path, onset: int) -> None:
+    rows = ("onset\tduration\tsession_id", "4\t8\tses-01", f"{onset}\t8\tses-02")
+    (study / "events.tsv").write_text("\n".join(rows) + "\n")
+
+
+def test_an_event_of_one_session_that_changes_is_a_change_of_that_session_alone(study: Path):
+    def hashes() -> list[str]:
+        digest = targets(study, "").events_hash()
+        assert callable(digest)
+        return [digest(spectrum) for spectrum in (first, second)]
+
+    first, second = (job(session, f"sub-01_ses-{session}_voi-acc") for session in ("01", "02"))
+    write_events(study, 4)
+    before = hashes()
+    write_events(study, 5)
+    after = hashes()
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_a_session_without_events_gets_no_dynamic_fit_and_an_event_of_nobody_is_named(study: Path):
+    (study / "events.tsv").write_text("onset\tduration\tsession_id\n4\t8\tses-01\n4\t8\tses-09\n")
+    plan = targets(study, "").plan
+    assert [(s.session, s.dynamic) for s in plan.spectra] == [("01", True), ("02", False)]
+    (problem,) = [p for p in plan.problems if p.file.endswith("events.tsv")]
+    assert (problem.severity, problem.line) == ("error", 3)
+    assert "09" in problem.message

@@ -142,32 +142,48 @@ def _take_over_tables(raw: Path, study: Path, rows: list[dict[str, str]], replac
     if sessions and (replace or not (study / "sessions.tsv").exists()):
         write_table(study / "sessions.tsv", sessions, list(dict.fromkeys(key for row in sessions for key in row)))
     copies = {study / "phenotype" / path.name: path for path in sorted((raw / "phenotype").glob("*"))}
-    if events := _common_events(raw, rows):
-        copies[study / "events.tsv"] = events
     for target, source in copies.items():
         if source.suffix in (".tsv", ".json") and (replace or not target.exists()):
             write_text(target, source.read_text(encoding="utf-8-sig"))
+    if replace or not (study / "events.tsv").exists():
+        _take_over_events(raw, study, rows)
 
 
-def _common_events(raw: Path, rows: list[dict[str, str]]) -> Path | None:
-    """Give the events of the spectra, which must be the same: a study has one table of events.
+def _take_over_events(raw: Path, study: Path, rows: list[dict[str, str]]) -> None:
+    """Write the events of a dataset's spectra as the one table of the study; where they differ, with whom they concern.
 
     Raises
     ------
     RequestError
-        If the spectra have different events.
+        If spectra of one session have different events.
     """
-    beside = [raw / row["path"].replace("_svs.nii", "_events.tsv").removesuffix(".gz") for row in rows if _is_svs(row)]
-    there = [path for path in beside if path.exists()] or sorted(raw.glob("task-*_events.tsv"))
-    different = [path for path in there if path.read_bytes() != there[0].read_bytes()]
-    if different:
-        raise RequestError(
-            "the spectra of this dataset have different events",
-            file=different[0],
-            expected=f"the same as {there[0].name}: a study of SnakeMRS has one table of events",
-            remedy="analyse those with other events as a study of their own (`snakemrs init`, then scans.tsv)",
-        )
-    return there[0] if there else None
+    from snakemrs.io.events import EVENTS, OWNERS
+    from snakemrs.io.tables import read_table, write_table
+
+    found: dict[tuple[str, str], Path] = {}
+    for row in filter(_is_svs, rows):
+        path = raw / row["path"].replace("_svs.nii", "_events.tsv").removesuffix(".gz")
+        if not path.exists():
+            continue
+        first = found.setdefault((row["participant"], row["session"]), path)
+        if path.read_bytes() != first.read_bytes():
+            raise RequestError(
+                "two spectra of one session have different events",
+                file=path,
+                expected=f"the same as {first.name}",
+                remedy="analyse one of them in a study of its own (`snakemrs init`, then scans.tsv)",
+            )
+    tables = {who: read_table(path) for who, path in found.items()}
+    for path in [] if tables else sorted(raw.glob("task-*_events.tsv"))[:1]:
+        tables["", ""] = read_table(path)
+    different = len({str(table) for table in tables.values()}) > 1
+    out: list[dict[str, str]] = []
+    for (participant, session), table in tables.items() if different else list(tables.items())[:1]:
+        owner = {"participant_id": f"sub-{participant}", "session_id": f"ses-{session}"} if different else {}
+        out += [{**row, **owner} for row in table]
+    if out:
+        columns = list(dict.fromkeys(key for row in out for key in row if key not in OWNERS))
+        write_table(study / EVENTS, out, [*columns, *(OWNERS if different else ())])
 
 
 def _is_svs(row: dict[str, str]) -> bool:

@@ -15,6 +15,7 @@ from snakemrs.group.clinical import ClinicalProblem, check_visits, clinical_rows
 from snakemrs.group.formula import natural_key
 from snakemrs.group.functional import summary_of
 from snakemrs.group.instruments import load_instruments
+from snakemrs.io.events import EVENTS, Event, read_events
 from snakemrs.io.tables import Row, parse_number, read_table
 from snakemrs.study.plan import DERIVATIVES
 from snakemrs.study.settings.group import GroupSettings
@@ -77,7 +78,6 @@ class Collector:
         self.spectra: list[dict[str, Any]] = list(plan["spectra"])
         self.joined = Joined()
         self.failures = _failures(plan.get("failed"))
-        self._events: dict[str, list[join.Event]] = {}
 
     def collect(self) -> Joined:
         """Read and join everything."""
@@ -314,22 +314,10 @@ class Collector:
                 statuses[name] = (str(frame["status"]), str(frame.get("reason") or ""))
         return statuses
 
-    def _events_of(self, spectrum: Mapping[str, Any]) -> list[join.Event]:
-        """Events of a spectrum: its own in the BIDS dataset, else those of the study."""
-        own = None
-        if spectrum.get("svs"):
-            svs = self.study / str(spectrum["svs"])
-            own = svs.with_name(svs.name.replace("_svs.nii.gz", "_events.tsv"))
-        path = own if own is not None and own.exists() else self.study / "events.tsv"
-        key = str(path)
-        if key not in self._events:
-            events = []
-            for row in self._read(path):
-                onset, duration = _number(row.get("onset")), _number(row.get("duration"))
-                if onset is not None:
-                    events.append(join.Event(onset, duration or 0.0, row.get("trial_type", "")))
-            self._events[key] = events
-        return self._events[key]
+    def _events_of(self, spectrum: Mapping[str, Any]) -> list[Event]:
+        """Events of the study that concern a spectrum."""
+        path = self.study / EVENTS
+        return read_events(path, str(spectrum["stem"])) if path.exists() else []
 
     def _prefer_frames(self) -> None:
         """Analyse frames where there are any in the study, whole spectra where not."""

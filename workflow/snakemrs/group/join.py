@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from snakemrs.errors import RequestError
 from snakemrs.group.formula import natural_key
+from snakemrs.io.events import Event
 from snakemrs.io.tables import MISSING, Row, parse_number
 
 #: What a column of ratios or concentrations is called, by its column in concentrations.tsv.
@@ -27,15 +27,6 @@ _TELLING = re.compile(
     r"placebo|verum|active|sham|saline|control|drug|ketamine|naltrexone|treat|medic|dose|mg|psilocybin|midazolam",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event of events.tsv, in seconds from the first transient."""
-
-    onset: float
-    duration: float
-    kind: str
 
 
 def check_masked(conditions: Iterable[str], column: str = "condition") -> None:

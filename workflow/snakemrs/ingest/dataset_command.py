@@ -30,15 +30,16 @@ def ingest_dataset(study: Path, output: Path) -> None:
 
 def write_events(study: Path, output: Path) -> list[Path]:
     """Write the events of the study (STUDY/events.tsv) beside each spectrum that has a task, as BIDS wants them."""
+    from snakemrs.io.events import EVENTS, OWNERS, concerns
     from snakemrs.io.tables import read_table, write_table
     from snakemrs.study.bids import raw_path
     from snakemrs.study.tables import read_scans
 
-    events, scans = study / "events.tsv", study / "scans.tsv"
+    events, scans = study / EVENTS, study / "scans.tsv"
     if not events.exists() or not scans.exists():
         return []
     rows = read_table(events)
-    columns = list(rows[0]) if rows else []
+    columns = [column for column in rows[0] if column not in OWNERS] if rows else []
     if columns[:2] != ["onset", "duration"]:
         return []
     words = _dictionary(events)
@@ -47,7 +48,12 @@ def write_events(study: Path, output: Path) -> list[Path]:
     for scan in read_scans(scans):
         if scan.suffix == "svs" and scan.task:
             path = output / raw_path(scan.entities, "svs").replace("_svs.nii.gz", "_events.tsv")
-            write_table(path, rows, columns, dictionary)
+            mine = [{c: row[c] for c in columns} for row in rows if concerns(row, path.name)]
+            if not mine:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".json").unlink(missing_ok=True)
+                continue
+            write_table(path, mine, columns, dictionary)
             written.append(path)
     return written
 

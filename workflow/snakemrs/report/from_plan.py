@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from snakemrs.errors import RequestError
+from snakemrs.io.events import EVENTS
 from snakemrs.report.inputs import GroupInputs, ParticipantInputs, RawFile, Reader, SpectrumInputs
 from snakemrs.report.methods.evidence import Evidence, gather
 from snakemrs.report.provenance import PACKAGES, changed_settings, versions
@@ -58,9 +59,7 @@ def spectrum_inputs(study: Path, spectrum: PlannedSpectrum) -> SpectrumInputs:
     """Give the paths of a planned spectrum."""
     entities = {key: getattr(spectrum, key) for key in ("session", "task", "acq", "voi", "run")}
     raw = study / spectrum.svs
-    events = raw.with_name(raw.name.replace("_svs.nii.gz", "_events.tsv"))
-    if not events.exists():
-        events = study / "events.tsv"
+    events = study / EVENTS
     return SpectrumInputs(
         stem=spectrum.stem,
         mrs=study / spectrum.folder,

@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from snakemrs.errors import SnakeMRSError
+from snakemrs.io.events import concerns
 from snakemrs.report import functional, words
 from snakemrs.report import lights as judged
 from snakemrs.report.distribution import placeholder
@@ -85,7 +86,7 @@ def _section(
     static = read(spectrum.path("desc-static_concentrations.tsv"))
     amplitudes = read(spectrum.path("desc-static_amplitudes.tsv"))
     fit = reader.json(spectrum.path("desc-static_fit.json"))
-    events = read_events(read(spectrum.events))
+    events = spans_of(read(spectrum.events), spectrum.stem)
     lights = [
         judged.quality_light("spectrum", quality, "there is no preprocessed spectrum"),
         judged.fit_light(fit),
@@ -242,13 +243,15 @@ def _why_no_voxel(spectrum: SpectrumInputs) -> str:
     return "the voxel has no mask in T1w space"
 
 
-def read_events(table: Table | None) -> list[tuple[float, float, str]]:
-    """Give events as (start, end, name) in seconds; those without duration are left out."""
+def spans_of(table: Table | None, stem: str) -> list[tuple[float, float, str]]:
+    """Give the events of a spectrum as (start, end, name) in seconds; those without duration are left out."""
     if table is None:
         return []
+    mine = [concerns(row, stem) for row in table.rows]
     onset, length = table.numbers("onset"), table.numbers("duration")
     names = [row.get("trial_type", "event") for row in table.rows]
-    return [(a, a + d, n) for a, d, n in zip(onset, length, names, strict=True) if np.isfinite(a) and d > 0]
+    cells = zip(mine, onset, length, names, strict=True)
+    return [(a, a + d, n) for own, a, d, n in cells if own and np.isfinite(a) and d > 0]
 
 
 def _facts(reader: Reader, spectrum: SpectrumInputs, fit: dict[str, Any] | None) -> list[tuple[str, str]]:

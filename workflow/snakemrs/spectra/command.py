@@ -9,44 +9,27 @@ from typing import TYPE_CHECKING
 import click
 
 from snakemrs.errors import RequestError
-from snakemrs.io.tables import parse_number, read_table
 
 if TYPE_CHECKING:
-    from snakemrs.spectra.frames import Event
+    from snakemrs.io.events import Event
 
 
-def read_events(path: Path, kinds: tuple[str, ...]) -> list[Event]:
-    """Read events.tsv (BIDS): onset, duration and, where there is one, trial_type; only `kinds`, if any are given.
+def chosen_events(path: Path, name: str, kinds: tuple[str, ...]) -> list[Event]:
+    """Read the events that concern a file; only `kinds`, if any are given.
 
     Raises
     ------
     RequestError
-        If a column is missing, a time is no number, or none of `kinds` occurs.
+        If the table cannot be read, or none of `kinds` occurs in it.
     """
-    from snakemrs.spectra.frames import Event
+    from snakemrs.io.events import read_events
 
-    rows = read_table(path)
-    for column in ("onset", "duration"):
-        if rows and column not in rows[0]:
-            raise RequestError("the events have no such column", file=path, expected=column, found=", ".join(rows[0]))
-    events = []
-    for line, row in enumerate(rows, start=2):
-        try:
-            onset, duration = parse_number(row["onset"]), parse_number(row["duration"])
-        except ValueError:
-            raise RequestError(
-                "a time of an event is no number", file=path, line=line, found=f"{row['onset']}, {row['duration']}"
-            ) from None
-        if onset is None or (duration is not None and duration < 0):
-            raise RequestError("an event needs an onset and no negative duration", file=path, line=line)
-        kind = row.get("trial_type", "n/a")
-        kind = "event" if kind == "n/a" else kind
-        if not kinds or kind in kinds:
-            events.append(Event(onset, duration or 0.0, kind))
-    if kinds and not events:
-        known = sorted({row.get("trial_type", "n/a") for row in rows})
+    events = read_events(path, name)
+    chosen = [event for event in events if not kinds or event.kind in kinds]
+    if events and not chosen:
+        known = sorted({event.kind for event in events})
         raise RequestError("no event of these types", file=path, found=", ".join(known), expected=", ".join(kinds))
-    return events
+    return chosen
 
 
 @click.command()
@@ -73,7 +56,7 @@ def preprocess(svs: Path, water: Path | None, events: Path | None, output: Path,
     from snakemrs.study.settings.spectra import SpectraSettings
 
     chosen = load_settings(SpectraSettings, settings)
-    happened = read_events(events, chosen.event_types) if events is not None else []
+    happened = chosen_events(events, svs.name, chosen.event_types) if events is not None else []
 
     from snakemrs.io.nifti_mrs import read
     from snakemrs.spectra.output import write_result

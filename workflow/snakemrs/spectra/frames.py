@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Event:
-    """An event of events.tsv: `onset` and `duration` in seconds from the first transient, `kind` its trial type."""
-
-    onset: float
-    duration: float
-    kind: str
+from snakemrs.io.events import Event
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from snakemrs.io.events import Event
 from snakemrs.io.nifti_mrs import NiftiMrs, write
 from snakemrs.io.tables import write_table
 from snakemrs.spectra import quality, timing
 from snakemrs.spectra.checks import header_number
-from snakemrs.spectra.frames import Event, Frame, event_frames, fixed_frames, sliding_frames
+from snakemrs.spectra.frames import Frame, event_frames, fixed_frames, sliding_frames
 from snakemrs.spectra.measure import measure
 from snakemrs.spectra.process import Corrected
 from snakemrs.study.resources import constants

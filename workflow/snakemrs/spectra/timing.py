@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from snakemrs.errors import RequestError
+from snakemrs.io.events import Event
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.spectra.checks import header_number
-from snakemrs.spectra.frames import Event
 from snakemrs.study.settings.spectra import SpectraSettings
 
 TIME_KEYS = ("AcquisitionTime", "TransientOnset", "AcquisitionStartTime")

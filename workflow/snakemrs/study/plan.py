@@ -16,12 +16,15 @@ from typing import Any
 
 from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.io.atomic import write_json
+from snakemrs.io.events import EVENTS, owner_of, owners
+from snakemrs.io.tables import read_table
 from snakemrs.study import bids
 from snakemrs.study.config import STAGES, StudyConfig, load_config
 from snakemrs.study.tables import (
     Problem,
     Scan,
     by_participant,
+    check_events,
     check_phenotype,
     read_participants,
     read_scans,
@@ -258,6 +261,7 @@ def build_plan(
     known = labels | {row["participant_id"].removeprefix("sub-") for row in participants}
     for table in sorted((study / "phenotype").glob("*.tsv")):
         problems += check_phenotype(table, known)
+    problems += check_events(study / EVENTS, scanned)
 
     raw = Path(config.raw) if Path(config.raw).is_absolute() else Path(os.path.relpath(study / config.raw, study))
     cache = HashCache(study / "work" / "hashes.json")
@@ -305,7 +309,8 @@ def build_plan(
     headers = {(row.bids): row.header for row in planned}
     bases: dict[str, dict[str, Any]] = {}
     tables = _tables(study, config)
-    over_time = "events.tsv" in tables and config.functional.enabled == "auto"
+    over_time = EVENTS in tables and config.functional.enabled == "auto"
+    eventful = {owner_of(row) for row in read_table(study / EVENTS)} if over_time else set()
     with_task = any(scan.task for scan in scans if scan.suffix == "svs")
     # A spectrum's partners are sought among its participant's scans alone, or thousands of participants take minutes.
     own_scans = by_participant(scans)
@@ -319,7 +324,7 @@ def build_plan(
             headers,
             bases,
             # Events are those of the task: where some spectra have one, the others are at rest.
-            over_time and bool(scan.task or not with_task),
+            bool(scan.task or not with_task) and not eventful.isdisjoint(owners(scan.participant, scan.session)),
         )
         for scan in scans
         if scan.suffix == "svs"

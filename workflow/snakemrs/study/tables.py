@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snakemrs.errors import RequestError
+from snakemrs.io.events import owner_of
 from snakemrs.io.tables import MISSING, Row, read_table
 from snakemrs.study.bids import LABEL, SUFFIX_FOLDERS, stem
 
@@ -365,6 +366,17 @@ def check_phenotype(path: Path, known: set[str]) -> list[Problem]:
             if cell == ""
         ]
     return problems
+
+
+def check_events(path: Path, scanned: set[tuple[str, str]]) -> list[Problem]:
+    """Look through the table of events: rows that concern nobody who was scanned are errors that stop nobody else."""
+    known = {("", "")}.union(scanned, ((p, "") for p, _ in scanned), (("", s) for _, s in scanned))
+    rows = read_table(path) if path.exists() else []
+    return [
+        Problem("error", f"the event concerns no scan: {' '.join(owner_of(row))}", str(path), line)
+        for line, row in enumerate(rows, start=2)
+        if owner_of(row) not in known
+    ]
 
 
 def _require(rows: list[Row], path: Path, column: str) -> None:

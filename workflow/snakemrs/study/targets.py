@@ -5,14 +5,18 @@ Rule files stay declarative; whatever must be looked up is looked up here.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from snakemrs.io.events import EVENTS, owner_of, owners
+from snakemrs.io.tables import Row, read_table
 from snakemrs.study.plan import (
     DERIVATIVES,
     Plan,
@@ -256,11 +260,24 @@ class Targets:
 
     def events_option(self, *_: Wildcards) -> str:
         """``--events …`` where the study has a table of events."""
-        return "--events events.tsv" if "events.tsv" in self.plan.tables else ""
+        return f"--events {EVENTS}" if EVENTS in self.plan.tables else ""
 
-    def events_hash(self, *_: Wildcards) -> str:
-        """Hash of the table of events."""
-        return self.plan.tables.get("events.tsv", "")
+    def events_hash(self) -> str | Callable[[Wildcards], str]:
+        """Hash of the table of events, or of those of its rows that concern a spectrum where they say whom."""
+        whole = self.plan.tables.get(EVENTS, "")
+        rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in read_table(EVENTS) if whole else []:
+            rows[owner_of(row)].append(row)
+        if rows.keys() <= {("", "")}:
+            return whole
+
+        def digest(wildcards: Wildcards) -> str:
+            spectrum = self.spectrum(wildcards)
+            mine = [row for owner in owners(spectrum.participant, spectrum.session) for row in rows.get(owner, [])]
+            return hashlib.sha256(json.dumps(mine).encode()).hexdigest()
+
+        sign(digest)
+        return digest
 
     def anatomy(self, wildcards: Wildcards) -> list[str]:
         """The segmented anatomy that serves a spectrum."""

@@ -12,6 +12,7 @@ import numpy as np
 from snakemrs.errors import RequestError
 from snakemrs.fit.functional import regressors as courses
 from snakemrs.io import tables
+from snakemrs.io.events import Event
 from snakemrs.io.tables import write_table
 from snakemrs.study.resources import constants
 from snakemrs.study.settings.functional import FunctionalSettings, RegressorSettings
@@ -22,15 +23,6 @@ WHEN = ("transient", "frame", "onset", "duration", "trial_type", "phase", "weigh
 WIDTH = "width_"
 """Columns of a design with this prefix are followed by the line width alone."""
 LATER = "after"
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event: `onset` and `duration` in seconds from the first transient, `kind` its trial type."""
-
-    onset: float
-    duration: float
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -77,21 +69,6 @@ class Design:
     def level(self, phase: str) -> np.ndarray:
         """Weights of the betas whose sum is the mean amplitude of a phase, shape (P,)."""
         return np.asarray(self.matrix[self.rows(phase)].mean(axis=0))
-
-
-def read_events(path: Path) -> list[Event]:
-    """Read events.tsv (BIDS): onset, duration and, where there is one, trial_type."""
-    events = []
-    for line, row in enumerate(tables.read_table(path), start=2):
-        try:
-            onset, duration = (tables.parse_number(row[name]) for name in ("onset", "duration"))
-        except (KeyError, ValueError) as error:
-            raise RequestError("an event has no onset and duration", file=path, line=line, found=str(error)) from None
-        if onset is None or (duration or 0) < 0:
-            raise RequestError("an event needs an onset and no negative duration", file=path, line=line)
-        kind = row.get("trial_type", tables.MISSING)
-        events.append(Event(onset, duration or 0.0, "event" if kind == tables.MISSING else kind))
-    return events
 
 
 def make_design(

@@ -11,7 +11,7 @@ import numpy as np
 from snakemrs.errors import DataError, RequestError
 from snakemrs.fit.functional import tables as results
 from snakemrs.fit.functional.course import cut_bins
-from snakemrs.fit.functional.design import BASELINE, Design, make_design, read_design, read_events, write_design
+from snakemrs.fit.functional.design import BASELINE, Design, make_design, read_design, write_design
 from snakemrs.fit.functional.session import SessionFit, fit_session
 from snakemrs.fit.functional.tables import Results
 from snakemrs.fit.outputs import AMPLITUDES, Frame, FrameFit, write_curves
@@ -19,6 +19,7 @@ from snakemrs.fit.run import Job, Outcome, frames_of, prepare_job, water_of
 from snakemrs.fit.spectrum import Failure
 from snakemrs.io import nifti_mrs, tables
 from snakemrs.io.atomic import write_json
+from snakemrs.io.events import read_events
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.io.tables import Row, write_table
 from snakemrs.study.resources import constants
@@ -192,7 +193,8 @@ def _design(asked: DynamicJob, taken: Transients, data: Path) -> Design:
             remedy="give a design with a row a transient (--design)",
         )
     width = interleaved_width(data, taken.onset, taken.duration)
-    return make_design(taken.onset, taken.duration, read_events(asked.events), asked.settings, asked.table, width)
+    events = read_events(asked.events, data.name)
+    return make_design(taken.onset, taken.duration, events, asked.settings, asked.table, width)
 
 
 def _part(design: Design, used: np.ndarray) -> Design:
