@@ -1,7 +1,7 @@
 """A virtual study that has been run, against its truth: concentrations, ratios, tissue fractions.
 
 Prints the median error and the median absolute error, in percent, over sessions (static) and over frames; for tissue
-fractions in percentage points; and how many spoilt transients were found.
+fractions in percentage points; how many spoilt transients were found; and the change that the dynamic fits found.
 
     snakemrs demo DEMO && python benchmarks/scanner_recovery.py DEMO
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemrs.io.events import read_events
 from snakemrs.io.tables import Row, parse_number, read_table
 
 METABOLITES = ("Glu", "Gln", "Glx", "tNAA", "tCr", "tCho", "Ins", "GSH", "GABA")
@@ -90,6 +91,33 @@ def print_transients(study: Path) -> None:
     print(f"\nspoilt transients: {hit} found, {missed} not; {false} others left out")
 
 
+def print_changes(study: Path) -> None:
+    """Change from before the first event to the time during it: dynamic fit against truth, per cent of the baseline."""
+    table = study / "derivatives" / "snakemrs" / "group" / "functional.tsv"
+    if not table.exists():
+        return
+    truth = read_truth(study)
+    start = min(event.onset for event in read_events(study / "events.tsv"))
+    found = defaultdict(list)
+    for row in read_table(table):
+        rows = [
+            r for r in truth.get((row["participant"], row["session"], row["metabolite"]), []) if r["frame"] != "n/a"
+        ]
+        if row["metabolite"] not in METABOLITES or not rows:
+            continue
+        early = [float(r["molal"]) for r in rows if float(r["onset"]) + float(r["duration"]) / 2 < start]
+        late = [float(r["molal"]) for r in rows if float(r["onset"]) + float(r["duration"]) / 2 >= start]
+        true = 100 * (np.mean(late) / np.mean(early) - 1)
+        cells = (parse_number(row[name]) for name in ("percent", "percent_sd", "ci_low", "ci_high"))
+        found[row["metabolite"]].append((true, *cells))
+    print("\nchange during the event, per cent: dynamic fit against truth, means over sessions")
+    print(f"{'':<8}{'sessions':>10}{'truth':>8}{'found':>8}{'sd':>8}{'truth in the 95 % interval':>30}")
+    for metabolite in [name for name in METABOLITES if name in found]:
+        true, value, sd, low, high = np.array(found[metabolite], float).T
+        inside = f"{np.sum((low <= true) & (true <= high))} of {len(true)}"
+        print(f"{metabolite:<8}{len(true):>10}{true.mean():8.2f}{value.mean():8.2f}{sd.mean():8.2f}{inside:>30}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
@@ -98,6 +126,7 @@ def main() -> None:
         print_errors(title, errors(study, label))
     print_tissue(study)
     print_transients(study)
+    print_changes(study)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """Agreement with FSL FAST on a measured T1w: overlap of tissue, and fractions in voxels over cortex and white matter.
 
-FAST's maps are no truth: it counts most of the thalamus and pallidum as white matter. The last tables say where the
-two differ: the intensity at which each calls a voxel pure, and what our shares become with FAST's intensities of pure
-tissue. Needs the real measurements.
+FAST's maps are no truth: it counts most of the thalamus and pallidum as white matter. Needs the real measurements.
 Run: python benchmarks/segmentation_fast.py ../shared/realdata/t1_brain_fast [--backend hmrf] [--maps PREFIX]
 """
 
@@ -17,7 +15,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from snakemrs.anatomy import partial_volume
 from snakemrs.voxel.geometry import box_overlap, tissue_fractions
 
 TISSUES = ("GM", "WM", "CSF")
@@ -76,34 +73,6 @@ def compare(ours: Maps, fast: Maps, affine: np.ndarray) -> None:
     print(f"\n{sum(w <= 0.05 for w in worst)} of {len(worst)} voxels within 0.05")
 
 
-def explain(image: np.ndarray, mask: np.ndarray, ours: Maps, fast: Maps, affine: np.ndarray) -> None:
-    """Print at what intensity each calls a voxel pure, and the comparison with FAST's intensities in our model."""
-    order = partial_volume.TISSUES
-    white = float(np.median(image[mask & (fast["WM"] > 0.999)]))
-    print("\n| wholly one tissue | ours (ml) | intensity, 5 % to median to 95 % | FAST (ml) | intensity |")
-    print("|---|---|---|---|---|")
-    pure = {}
-    for name in order:
-        cells = []
-        for maps in (ours, fast):
-            values = image[mask & (maps[name] > 0.999)] / white
-            pure[name] = white * float(np.median(values))
-            low, middle, high = np.percentile(values, (5, 50, 95))
-            cells.append(f"{len(values) / 1000:.0f} | {low:.2f} to {middle:.2f} to {high:.2f}")
-        print(f"| {name} | {' | '.join(cells)} |")
-    print("\n| intensity (white matter 1) | CSF ours | FAST |")
-    print("|---|---|---|")
-    for low in np.arange(0.25, 0.75, 0.1):
-        here = mask & (image >= low * white) & (image < (low + 0.1) * white)
-        print(f"| {low:.2f} to {low + 0.1:.2f} | {ours['CSF'][here].mean():.2f} | {fast['CSF'][here].mean():.2f} |")
-    found = np.stack([ours[name] for name in order])
-    _, sds = partial_volume.class_means(image, mask, found)
-    means = np.array([pure[name] for name in order])
-    moved = partial_volume.shares(image, mask, found, means, sds)
-    print("\nOur shares with FAST's intensities of pure tissue:\n")
-    compare(dict(zip(order, moved, strict=True)), fast, affine)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -118,12 +87,11 @@ def main() -> None:
             settings = ["--settings", f'{{"backend": "{arguments.backend}"}}']
             subprocess.run([*command, "--output", prefix, *settings], check=True)
         ours = {t: load(f"{prefix}_label-{t}_probseg.nii.gz") for t in TISSUES}
-        image, mask = load(f"{prefix}_desc-preproc_T1w.nii.gz"), load(f"{prefix}_desc-brain_mask.nii.gz") > 0
+        mask = load(f"{prefix}_desc-brain_mask.nii.gz") > 0
     affine = nib.load(arguments.folder / "pve_1.nii.gz").affine
     fast = {"GM": load(arguments.folder / "pve_1.nii.gz"), "WM": load(arguments.folder / "pve_2.nii.gz")}
     fast["CSF"] = np.where(mask, np.clip(1 - fast["GM"] - fast["WM"], 0, 1), 0)
     compare(ours, fast, affine)
-    explain(image, mask, ours, fast, affine)
 
 
 if __name__ == "__main__":

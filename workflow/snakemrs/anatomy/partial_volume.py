@@ -16,6 +16,8 @@ TISSUES = ("CSF", "GM", "WM")
 PAIRS = ((0, 1), (1, 2), (0, 2))
 MIXED = 0.2
 """Prior weight of a mixture over that of pure tissue, where both its tissues are around."""
+PURE_CSF = 0.8
+"""Least posterior of the CSF from which its intensity is taken."""
 FIELD_WIDTHS = (20.0, 20.0, 15.0, 15.0, 12.0, 12.0)
 """Standard deviations of the kernels that smooth what bias field N4 left, one a round, mm."""
 
@@ -32,7 +34,10 @@ def class_means(
     posteriors : ndarray, shape (3, x, y, z)
         Of CSF, GM, WM.
     pure : float
-        Voxels whose neighbours too have on average at least this posterior are pure.
+        Voxels of grey or white matter whose neighbours too have on average at least this posterior are pure. Of CSF,
+        the voxels with a posterior of at least `PURE_CSF` count, whatever is beside them: it is thin in the sulci, and
+        the voxels with CSF all around are those of the ventricles, darker than the fluid between the gyri with its pia
+        and vessels.
 
     Returns
     -------
@@ -43,8 +48,8 @@ def class_means(
 
     means, sds = np.zeros(3), np.zeros(3)
     for k, posterior in enumerate(posteriors):
-        near = ndimage.uniform_filter(posterior, 3)
-        for limit in (pure, 0.8, 0.6, 0.0):
+        near = posterior if k == 0 else ndimage.uniform_filter(posterior, 3)
+        for limit in (PURE_CSF if k == 0 else pure, 0.8, 0.6, 0.0):
             values = data[mask & (near >= limit) & (posterior >= limit)]
             if len(values) >= 500:
                 break

@@ -3,7 +3,7 @@
 STEP_VERSIONS = {
     "ingest": 2,
     "dataset": 1,
-    "segment": 1,
+    "segment": 2,
     "preprocess": 2,
     "voxel": 3,
     "basis": 2,
