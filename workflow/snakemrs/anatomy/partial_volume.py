@@ -16,7 +16,7 @@ TISSUES = ("CSF", "GM", "WM")
 PAIRS = ((0, 1), (1, 2), (0, 2))
 MIXED = 0.2
 """Prior weight of a mixture over that of pure tissue, where both its tissues are around."""
-PURE_CSF = 0.8
+PURE_CSF = 0.87
 """Least posterior of the CSF from which its intensity is taken."""
 FIELD_WIDTHS = (20.0, 20.0, 15.0, 15.0, 12.0, 12.0)
 """Standard deviations of the kernels that smooth what bias field N4 left, one a round, mm."""
