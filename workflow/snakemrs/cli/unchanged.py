@@ -21,6 +21,8 @@ from snakemrs.study.images import LINKS, built_images
 from snakemrs.study.plan import Plan, hash_file
 
 STATE = Path("work") / "state.json"
+IN_PLAN = ("name", "raw", "precomputed")
+"""Settings that name no file, or folders of whose files the plan has the hashes: all of fMRIPrep's would take hours."""
 
 
 def state_of(study: Path, plan: Plan, in_images: bool = False) -> str:
@@ -61,15 +63,15 @@ def forget(study: Path) -> None:
 
 
 def _named_files(study: Path, plan: Plan) -> dict[str, str]:
-    """Hashes of the files that settings name (a basis, constants, regressors), raw files apart: the plan has theirs."""
+    """Hashes of the files that settings name (a basis, constants, regressors), but for those that the plan has."""
     texts: set[str] = set()
-    todo: list[Any] = [value for key, value in plan.settings.items() if key not in ("name", "raw")]
+    todo: list[Any] = [plan.settings]
     while todo:
         value = todo.pop()
         if isinstance(value, str):
             texts.add(value)
         elif isinstance(value, dict | list):
-            todo += value.values() if isinstance(value, dict) else value
+            todo += [part for key, part in value.items() if key not in IN_PLAN] if isinstance(value, dict) else value
     for text in [text for text in texts if "{participant}" in text or "{session}" in text]:
         for participant, session in plan.sessions:
             texts.add(text.replace("{participant}", participant).replace("{session}", session))
