@@ -80,7 +80,7 @@ def call_stages(study: Path) -> None:
         basis = f"{spectrum.basis}/basis.json"
         if not Path(basis).exists():
             key = SimpleNamespace(key=Path(str(spectrum.basis)).name)
-            command("basis", "simulate", *targets.basis_parameters(key).split(), "--output", spectrum.basis)
+            command("basis", "simulate", *targets.basis_parameters(key).split())
         frames, options = f"{stem}_desc-frames_svs.nii.gz", targets.basis_option(of).split()
         water = targets.processed_water_option(of).split()
         label = ("--label", "frames", "--output", stem, "--settings", targets.settings("fit"))

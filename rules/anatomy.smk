@@ -3,8 +3,7 @@
 
 rule segment:
     input:
-        t1w=targets.t1w,
-        source=targets.source_maps,
+        unpack(targets.segment_inputs),
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/anat/{{name}}_{{file}}",
@@ -20,12 +19,10 @@ rule segment:
         mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        prefix=targets.prefix,
-        reuse=targets.reuse_option,
-        existing=targets.existing_option,
+        options=targets.segment_options,
         existing_sha256=targets.existing_hash,
-        settings=targets.anatomy_settings,
+        settings=targets.settings_of("anatomy", precomputed=None),
         version=targets.version("segment"),
     shell:
-        "snakemrs segment {input.t1w:q} {params.reuse} {params.existing} --output {params.prefix:q}"
+        "snakemrs segment {input.t1w:q} {params.options}"
         " --settings {params.settings:q} > {log:q} 2>&1"

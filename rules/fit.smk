@@ -12,18 +12,15 @@ rule basis:
         mem_mb=growing(500),
         runtime=growing(15),
     params:
-        folder=targets.folder,
-        sequence=targets.basis_parameters,
+        options=targets.basis_parameters,
         version=targets.version("basis"),
     shell:
-        "snakemrs basis simulate {params.sequence} --output {params.folder:q} > {log:q} 2>&1"
+        "snakemrs basis simulate {params.options} > {log:q} 2>&1"
 
 
 rule fit:
     input:
-        data=targets.processed,
-        basis=targets.basis,
-        macromolecules=targets.macromolecules,
+        unpack(targets.fit_inputs),
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_{{file}}",
@@ -40,26 +37,22 @@ rule fit:
         mem_mb=growing(500),
         runtime=growing(15),
     params:
-        prefix=targets.prefix,
-        basis=targets.basis_option,
+        options=targets.fit_options,
         basis_sha256=targets.basis_hash(),
-        water=targets.processed_water_option,
-        macromolecules=targets.macromolecules_option,
         settings=targets.settings_of("fit"),
         version=targets.version("fit"),
     shell:
-        "snakemrs fit {input.data:q} {params.basis} {params.water} {params.macromolecules} --label {wildcards.label}"
-        " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+        "snakemrs fit {input.data:q} {params.options} --label {wildcards.label}"
+        " --settings {params.settings:q} > {log:q} 2>&1"
 
 
 # All transients of a session at once, along the design that its events make.
 rule dynamic:
     input:
+        unpack(targets.models),
         # The image of transients lies beside their table; it is not written where there is only one.
         transients=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-transients_quality.tsv",
         frames=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-frames_amplitudes.tsv",
-        basis=targets.basis,
-        macromolecules=targets.macromolecules,
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-dynamic_{{file}}",
@@ -74,12 +67,9 @@ rule dynamic:
         mem_mb=growing(3000),
         runtime=growing(15),
     params:
-        prefix=targets.prefix,
         data=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-transients_svs.nii.gz",
-        basis=targets.basis_option,
+        options=targets.fit_options,
         basis_sha256=targets.basis_hash(),
-        water=targets.processed_water_option,
-        macromolecules=targets.macromolecules_option,
         events_sha256=targets.events_hash(),
         regressors=targets.regressors_option,
         regressors_sha256=targets.regressors_hash,
@@ -87,6 +77,6 @@ rule dynamic:
         settings=targets.settings_of("fit"),
         version=targets.version("dynamic"),
     shell:
-        "snakemrs fit {params.data:q} {params.basis} {params.water} {params.macromolecules} --events events.tsv"
+        "snakemrs fit {params.data:q} {params.options} --events events.tsv"
         " --frames {input.frames:q} {params.regressors} --functional {params.functional:q}"
-        " --label dynamic --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+        " --label dynamic --settings {params.settings:q} > {log:q} 2>&1"

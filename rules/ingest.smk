@@ -20,12 +20,11 @@ rule ingest:
     params:
         path=targets.raw,
         sha256=targets.raw_hash,
-        participant=lambda w: targets.scan(w).participant,
         settings=targets.settings("ingest"),
         version=targets.version("ingest"),
     shell:
         "snakemrs ingest --convert {params.path:q} {output.image:q} --no-reference"
-        " --participant {params.participant} --settings {params.settings:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} > {log:q} 2>&1"
 
 
 rule dataset:

@@ -3,9 +3,7 @@
 
 rule quantify:
     input:
-        amplitudes=targets.amplitudes,
-        svs=targets.mean,
-        tissue=targets.tissue,
+        unpack(targets.quantify_inputs),
     output:
         f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{label}}_concentrations.tsv",
     log:
@@ -16,12 +14,10 @@ rule quantify:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        prefix=targets.prefix,
-        tissue=targets.tissue_option,
-        water=targets.processed_water_option,
-        constants_sha256=targets.constants_hash,
+        options=targets.quantify_options,
+        constants_sha256=targets.constants_hash(),
         settings=targets.settings_of("quantify"),
         version=targets.version("quantify"),
     shell:
-        "snakemrs quantify {input.amplitudes:q} {params.tissue} --svs {input.svs:q} {params.water}"
-        " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+        "snakemrs quantify {input.amplitudes:q} --svs {input.svs:q} {params.options}"
+        " --settings {params.settings:q} > {log:q} 2>&1"

@@ -3,8 +3,7 @@
 
 rule preprocess:
     input:
-        svs=targets.svs,
-        water=targets.water,
+        unpack(targets.preprocess_inputs),
     output:
         expand(
             f"{DERIVATIVES}/{{place}}/mrs/{{name}}_desc-{{file}}",
@@ -25,12 +24,11 @@ rule preprocess:
         mem_mb=targets.memory,
         runtime=growing(15),
     params:
-        prefix=targets.prefix,
-        water=targets.water_option,
+        options=targets.preprocess_options,
         events=targets.events_option(),
         events_sha256=targets.events_hash(),
         settings=targets.settings_of("spectra"),
         version=targets.version("preprocess"),
     shell:
-        "snakemrs preprocess {input.svs:q} {params.water} {params.events}"
-        " --output {params.prefix:q} --settings {params.settings:q} > {log:q} 2>&1"
+        "snakemrs preprocess {input.svs:q} {params.options} {params.events}"
+        " --settings {params.settings:q} > {log:q} 2>&1"

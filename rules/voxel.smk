@@ -3,13 +3,7 @@
 
 rule voxel:
     input:
-        svs=lambda w: targets.svs_of(f"{w.front}_voi-{w.voi}{w.run_part}"),
-        anatomy=lambda w: targets.anatomy_of(
-            f"{w.front}_voi-{w.voi}{w.run_part}", w.place
-        ),
-        compared=lambda w: targets.compared_of(
-            f"{w.front}_voi-{w.voi}{w.run_part}", w.place
-        ),
+        unpack(targets.voxel_inputs),
     output:
         tissue=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_tissue.tsv",
         box=f"{DERIVATIVES}/{{place}}/mrs/{{front}}_voi-{{voi}}{{run_part}}_voxel.json",
@@ -23,7 +17,7 @@ rule voxel:
         mem_mb=growing(600),
         runtime=growing(10),
     params:
-        prefix=targets.prefix,
+        prefix=lambda w, output: output.tissue.removesuffix("_tissue.tsv"),
         compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),
@@ -36,9 +30,7 @@ rule voxel:
 # A spectrum whose name has no voi- entity.
 use rule voxel as voxel_unnamed with:
     input:
-        svs=targets.svs,
-        anatomy=targets.anatomy,
-        compared=targets.compared,
+        unpack(targets.voxel_inputs),
     output:
         tissue=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_tissue.tsv",
         box=f"{DERIVATIVES}/{{place}}/mrs/{{name}}_voxel.json",
@@ -49,7 +41,7 @@ use rule voxel as voxel_unnamed with:
     wildcard_constraints:
         name=r"sub-(?!.*_voi-)[^/]+?",
     params:
-        prefix=targets.prefix,
+        prefix=lambda w, output: output.tissue.removesuffix("_tissue.tsv"),
         compare=targets.compare_option,
         settings=targets.settings_of("voxel"),
         version=targets.version("voxel"),

@@ -71,7 +71,7 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
             "estimated_megabytes": round(megabytes),
             "runnable": True,
         }
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps(content))
     else:
         click.echo(
             f"{resolved.name}: {len(resolved.participants)} participants, {len(resolved.sessions)} sessions, "
@@ -116,9 +116,9 @@ def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = (),
     events = study / "work" / "events" / "plan.jsonl"
     output = study / "logs" / "plan.log"
     output.unlink(missing_ok=True)
-    # The events say what would run; telling it a second time in words takes a tenth of the time.
-    quiet = ["--quiet", "rules", "reason", "host"]
-    arguments = ["--dry-run", "--cores", "1", *inside, *quiet, "--", *targets(plan, labels)]
+    # Our executor notes what would run and why; quiet of rules and progress, Snakemake ends there.
+    mode = ["--executor", "snakemrs", "--quiet", "rules", "progress"]
+    arguments = [*mode, "--cores", "1", *inside, "--", *targets(plan, labels)]
     status, record = follow(command_line(study, profile, arguments), environment(events, plan.created), events, output)
     if status != 0:
         error = SnakeMRSError(

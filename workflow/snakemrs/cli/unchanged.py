@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def state_of(study: Path, plan: Plan, in_images: bool = False) -> str:
     """
     links = study / LINKS / "images.json"
     decides = {
-        "plan": asdict(plan),
+        "plan": plan.to_json(),
         "code": code_version(),
         "in images": in_images,
         "links": links.read_text(encoding="utf-8") if links.exists() else "",

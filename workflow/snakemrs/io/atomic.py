@@ -40,6 +40,9 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` to `path` as indented JSON (not-a-number refused), whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
+    """Write `content` to `path` as JSON (not-a-number refused), whole or not at all.
+
+    Indented for people; without (None) a file of many thousand rows is written ten times as fast.
+    """
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,14 @@ class Plan:
     def save(self, study: Path) -> Path:
         """Write the plan to ``work/plan.json`` in the study (only when it differs)."""
         path = study / PLAN_PATH
-        content = json.loads(json.dumps(asdict(self)))
+        content = json.loads(self.to_json())
         if not path.exists() or json.loads(path.read_text(encoding="utf-8")) != content:
-            write_json(path, content)
+            write_json(path, content, indent=None)
         return path
+
+    def to_json(self) -> str:
+        """The plan as JSON text, the same text for the same plan."""
+        return json.dumps(vars(self), default=vars, sort_keys=True)
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -187,6 +191,7 @@ class HashCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.changed = False
         self.entries: dict[str, Any] = {}
         if path.exists():
             try:
@@ -207,11 +212,13 @@ class HashCache:
                 entry = {"sha256": digest, "header": read_header(path), "reader": READER}
             entry = {**entry, "stamps": stamps}
             self.entries[str(path)] = entry
+            self.changed = True
         return str(entry["sha256"]), dict(entry["header"])
 
     def save(self) -> None:
         """Keep the cache for the next plan."""
-        write_json(self.path, self.entries)
+        if self.changed:
+            write_json(self.path, self.entries, indent=None)
 
 
 def _stamp(path: Path) -> list[int]:

@@ -1,6 +1,7 @@
 """What the rules ask of the plan: inputs, parameters and targets, by the wildcards of a file name.
 
-Rule files stay declarative; whatever must be looked up is looked up here.
+Rule files stay declarative; whatever must be looked up is looked up here. Snakemake calls each function that a rule
+names for every job of every dry run, at a cost of its own: so a rule names one for its inputs and one for its options.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable
@@ -60,6 +60,16 @@ def sign(function: Callable[..., Any]) -> None:
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
 
 
+def _words(*options: str) -> str:
+    """Options of a command line, without those that are empty."""
+    return " ".join(option for option in options if option)
+
+
+def _output(wildcards: Wildcards) -> str:
+    """``--output …`` of a step that works on a spectrum: what the names of its files begin with."""
+    return f"--output {DERIVATIVES}/{wildcards.place}/mrs/{wildcards.name}"
+
+
 def growing(amount: int) -> Callable[..., int]:
     """Megabytes or minutes: so many for the first attempt, twice as many for the second."""
 
@@ -95,14 +105,15 @@ class Targets:
         """Settings of a stage as JSON text, the same text for the same settings."""
         return json.dumps(self.plan.settings[stage], sort_keys=True)
 
-    def settings_of(self, stage: str) -> str | Callable[[Wildcards], str]:
-        """Settings of a stage as the study has them, or the variant that a file belongs to."""
-        if not self._variants:
-            return self.settings(stage)
+    def settings_of(self, stage: str, **fixed: Any) -> str | Callable[[Wildcards], str]:
+        """Settings of a stage as the study has them, or the variant that a file belongs to; some are `fixed`."""
+        own = self.plan.settings[stage]
+        if not any(stage in changes for changes in self._variants.values()):
+            return json.dumps({**own, **fixed}, sort_keys=True)
 
         def text(wildcards: Wildcards) -> str:
             changes = self._variants.get(variant_of(wildcards.place), {})
-            return json.dumps(merged(self.plan.settings[stage], changes.get(stage, {})), sort_keys=True)
+            return json.dumps({**merged(own, changes.get(stage, {})), **fixed}, sort_keys=True)
 
         sign(text)
         return text
@@ -118,11 +129,6 @@ class Targets:
     def version(step: str) -> int:
         """Version of a step."""
         return STEP_VERSIONS[step]
-
-    @staticmethod
-    def prefix(wildcards: Wildcards, output: list[str]) -> str:
-        """What the names of a step's outputs begin with: the path up to the last part of its first output."""
-        return re.sub(r"_(desc-[^/_]+_[^/_]+|tissue)\.[^/]+$", "", output[0])
 
     @staticmethod
     def folder(wildcards: Wildcards, output: list[str]) -> str:
@@ -188,19 +194,22 @@ class Targets:
         source = self._segmented(wildcards).source
         return f"--from {self._at(source, 'anatomy', wildcards.place)}" if source else ""
 
-    def anatomy_settings(self, wildcards: Wildcards) -> str:
-        """Settings of the stage anatomy, without the folder of existing maps.
-
-        That has `existing_option`; Snakemake would take ``{participant}`` in it for a wildcard.
-        """
-        changes = self._variants.get(variant_of(wildcards.place), {})
-        settings = merged(self.plan.settings["anatomy"], changes.get("anatomy", {}))
-        return json.dumps({**settings, "precomputed": None}, sort_keys=True)
-
     def existing_option(self, wildcards: Wildcards) -> str:
-        """``--existing …`` for `snakemrs segment`."""
+        """``--existing …`` for `snakemrs segment`.
+
+        Not among the settings: Snakemake would take ``{participant}`` there for a wildcard.
+        """
         existing = self._segmented(wildcards).existing
         return f"--existing {shlex.quote(existing)}" if existing else ""
+
+    def segment_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """What a segmentation reads."""
+        return {"t1w": self.t1w(wildcards), "source": self.source_maps(wildcards)}
+
+    def segment_options(self, wildcards: Wildcards) -> str:
+        """Options of `snakemrs segment` that name files."""
+        output = f"--output {DERIVATIVES}/{wildcards.place}/anat/{wildcards.name}"
+        return _words(self.reuse_option(wildcards), self.existing_option(wildcards), output)
 
     def existing_hash(self, wildcards: Wildcards) -> str:
         """Hash of the maps that exist already."""
@@ -234,6 +243,14 @@ class Targets:
         """``--water …`` for `snakemrs preprocess`."""
         water = self.spectrum(wildcards).water
         return f"--water {water}" if water else ""
+
+    def preprocess_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """The BIDS images that are preprocessed."""
+        return {"svs": self.svs(wildcards), "water": self.water(wildcards)}
+
+    def preprocess_options(self, wildcards: Wildcards) -> str:
+        """Options of `snakemrs preprocess` that name files."""
+        return _words(self.water_option(wildcards), _output(wildcards))
 
     def processed_water_option(self, wildcards: Wildcards) -> str:
         """``--water …`` for `snakemrs fit` and `quantify`."""
@@ -301,10 +318,19 @@ class Targets:
                 return [] if other.stem == stem else [path]
         return []
 
+    def voxel_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """What a spectrum's voxel is made from; one with a ``voi`` is named by its parts (`rules/voxel.smk`)."""
+        stem = wildcards.get("name") or f"{wildcards.front}_voi-{wildcards.voi}{wildcards.run_part}"
+        return {
+            "svs": self.svs_of(stem),
+            "anatomy": self.anatomy_of(stem, wildcards.place),
+            "compared": self.compared_of(stem, wildcards.place),
+        }
+
     @staticmethod
     def compare_option(wildcards: Wildcards, input: Any) -> str:
         """``--compare …`` for `snakemrs voxel`."""
-        return " ".join(f"--compare {path}" for path in input.compared)
+        return _words(*(f"--compare {path}" for path in input.compared))
 
     def tissue(self, wildcards: Wildcards) -> list[str]:
         """The tissue fractions of a spectrum's voxel, where there is a T1w."""
@@ -314,11 +340,38 @@ class Targets:
         """``--tissue …`` for `snakemrs quantify`."""
         return " ".join(f"--tissue {path}" for path in self.tissue(wildcards))
 
-    def constants_hash(self, wildcards: Wildcards) -> str:
+    def quantify_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """What concentrations are made from."""
+        return {
+            "amplitudes": self.amplitudes(wildcards),
+            "svs": self.mean(wildcards),
+            "tissue": self.tissue(wildcards),
+        }
+
+    def quantify_options(self, wildcards: Wildcards) -> str:
+        """Options of `snakemrs quantify` that name files."""
+        return _words(self.tissue_option(wildcards), self.processed_water_option(wildcards), _output(wildcards))
+
+    def constants_hash(self) -> str | Callable[[Wildcards], str]:
         """Hash of the study's own relaxation times and water contents, or of the variant's."""
-        changes = self._variants.get(variant_of(wildcards.place), {}).get("quantify", {})
-        own = changes.get("constants", self.plan.settings["quantify"]["constants"])
-        return hash_file(Path(own)) if own and Path(own).exists() else ""
+
+        def digest_of(own: str | None) -> str:
+            return hash_file(Path(own)) if own and Path(own).exists() else ""
+
+        quantify = self.plan.settings["quantify"]["constants"]
+        changed = {
+            name: changes["quantify"]["constants"]
+            for name, changes in self._variants.items()
+            if "constants" in changes.get("quantify", {})
+        }
+        if not changed:
+            return digest_of(quantify)
+
+        def digest(wildcards: Wildcards) -> str:
+            return digest_of(changed.get(variant_of(wildcards.place), quantify))
+
+        sign(digest)
+        return digest
 
     def basis(self, wildcards: Wildcards) -> list[str]:
         """The basis that the workflow makes for a spectrum."""
@@ -340,7 +393,7 @@ class Targets:
         """Options of `snakemrs basis simulate`."""
         given = self.plan.bases[wildcards.key]
         words = [f"--{key} {value}" for key, value in given.items() if value is not None]
-        return " ".join(words)
+        return _words(*words, f"--output {DERIVATIVES}/basis/{wildcards.key}")
 
     def macromolecules(self, wildcards: Wildcards) -> list[str]:
         """The measured macromolecule spectrum, where the study asks for it."""
@@ -350,6 +403,23 @@ class Targets:
     def macromolecules_option(self, wildcards: Wildcards) -> str:
         """``--macromolecules …`` for `snakemrs fit`."""
         return " ".join(f"--macromolecules {path}" for path in self.macromolecules(wildcards))
+
+    def models(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """What a fit reads beside its data."""
+        return {"basis": self.basis(wildcards), "macromolecules": self.macromolecules(wildcards)}
+
+    def fit_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """What a fit reads."""
+        return {"data": self.processed(wildcards), **self.models(wildcards)}
+
+    def fit_options(self, wildcards: Wildcards) -> str:
+        """Options of `snakemrs fit` that name files."""
+        return _words(
+            self.basis_option(wildcards),
+            self.processed_water_option(wildcards),
+            self.macromolecules_option(wildcards),
+            _output(wildcards),
+        )
 
     def regressors(self, wildcards: Wildcards) -> str | None:
         """The study's own regressors of a session."""
