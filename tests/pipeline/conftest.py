@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
@@ -61,6 +63,25 @@ def without_anatomy(study: Path) -> None:
     scans.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for image in (study / "raw").rglob("*.nii.gz"):
         image.unlink()
+
+
+def map_of(study: Path, folder: str, participant: str, session: str, tissue: str) -> Path:
+    """Where `write_maps` puts a tissue map."""
+    name = f"sub-{participant}_ses-{session}_label-{tissue}_probseg.nii.gz"
+    return study / folder / f"sub-{participant}" / f"ses-{session}" / name
+
+
+def write_maps(study: Path, folder: str, levels: tuple[float, float, float] = (0.05, 0.45, 0.8)) -> None:
+    """Tissue maps as another program would leave them: ranges of the (skull-stripped) T1w of each session."""
+    for path in sorted((study / "raw").glob("sub-*/ses-*/T1w.nii.gz")):
+        participant, session = (part.split("-")[1] for part in path.parts[-3:-1])
+        image = nib.load(path)
+        data = image.get_fdata()
+        level = np.digitize(data / np.percentile(data[data > 0], 99), levels)
+        for k, tissue in enumerate(("CSF", "GM", "WM")):
+            to = map_of(study, folder, participant, session, tissue)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image((level == k + 1).astype(np.float32), image.affine), to)
 
 
 @pytest.fixture(scope="session")

@@ -10,32 +10,19 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from .conftest import jobs, snakemrs
+from .conftest import jobs, map_of, snakemrs, write_maps
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
-SESSIONS = [(p, s) for p in ("01", "02", "03") for s in ("01", "02")]
 SEGMENT = ("--", "--until", "segment")
-
-
-def map_of(study: Path, participant: str, session: str, tissue: str) -> Path:
-    name = f"sub-{participant}_ses-{session}_label-{tissue}_probseg.nii.gz"
-    return study / "maps" / f"sub-{participant}" / f"ses-{session}" / name
 
 
 @pytest.fixture
 def study(scanner_files: Path, tmp_path: Path) -> Path:
-    """Three participants of two sessions each, with maps made of ranges of the (skull-stripped) T1w."""
+    """Three participants of two sessions each, with maps that another program made."""
     study = tmp_path / "study"
     shutil.copytree(scanner_files, study)
-    for participant, session in SESSIONS:
-        image = nib.load(study / "raw" / f"sub-{participant}" / f"ses-{session}" / "T1w.nii.gz")
-        data = image.get_fdata()
-        level = np.digitize(data / np.percentile(data[data > 0], 99), [0.05, 0.45, 0.8])
-        for k, tissue in enumerate(("CSF", "GM", "WM")):
-            path = map_of(study, participant, session, tissue)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            nib.save(nib.Nifti1Image((level == k + 1).astype(np.float32), image.affine), path)
+    write_maps(study, "maps")
     with (study / "study.yaml").open("a") as stream:
         stream.write("anatomy:\n  backend: precomputed\n  precomputed: maps/sub-{participant}/ses-{session}\n")
     return study
@@ -49,13 +36,15 @@ def test_a_changed_map_runs_that_session_again_and_no_other(study: Path) -> None
     outcome = snakemrs("run", study, "--cores", "1", *SEGMENT)
     assert outcome.code == 0, outcome.out + outcome.err
     made = study / "derivatives" / "snakemrs" / "sub-02" / "ses-01" / "anat" / "sub-02_ses-01_label-GM_probseg.nii.gz"
-    given = nib.load(map_of(study, "02", "01", "GM"))
+    given = nib.load(map_of(study, "maps", "02", "01", "GM"))
     np.testing.assert_allclose(nib.load(made).get_fdata(), given.get_fdata(), atol=1e-6)
-    os.utime(map_of(study, "01", "01", "GM"))
+    os.utime(map_of(study, "maps", "01", "01", "GM"))
     assert segmentations(study) == []
-    nib.save(nib.Nifti1Image(0.9 * given.get_fdata(dtype=np.float32), given.affine), map_of(study, "02", "01", "GM"))
+    nib.save(
+        nib.Nifti1Image(0.9 * given.get_fdata(dtype=np.float32), given.affine), map_of(study, "maps", "02", "01", "GM")
+    )
     assert segmentations(study) == ["sub-02_ses-01"]
-    map_of(study, "01", "02", "WM").unlink()
+    map_of(study, "maps", "01", "02", "WM").unlink()
     outcome = snakemrs("plan", study)
     assert outcome.code == 1
     assert "maps/sub-01/ses-02 (sub-01): no existing segmentation was found" in outcome.out + outcome.err

@@ -11,7 +11,7 @@ import pytest
 
 from snakemrs.io.tables import read_table
 
-from .conftest import jobs, snakemrs
+from .conftest import jobs, snakemrs, write_maps
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -65,6 +65,43 @@ def test_another_segmentation_runs_from_the_t1w_on(scanner_files: Path, tmp_path
     added = sorted(set(jobs(study)) - set(before))
     segmented = [("segment", f"{session} hmrf") for session in SESSIONS]
     assert added == sorted([*segmented, *of_choice("hmrf", "voxel", "quantify")])
+
+
+def test_a_choice_of_other_tissue_maps_is_made_from_these_maps(scanner_files: Path, tmp_path: Path) -> None:
+    """The study takes one program's maps, the choice those of another, in which more counts as grey matter."""
+    study = tmp_path / "study"
+    shutil.copytree(scanner_files, study)
+    write_maps(study, "maps")
+    write_maps(study, "other", (0.05, 0.45, 0.9))
+    of = "sub-{participant}/ses-{session}"
+    with (study / "study.yaml").open("a") as stream:
+        stream.write(f"anatomy: {json.dumps({'backend': 'precomputed', 'precomputed': f'maps/{of}'})}\n")
+    choose(study, other={"anatomy": {"precomputed": f"other/{of}"}})
+    outcome = snakemrs("run", study, "--cores", "2", "--json")
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert jobs(study) == []
+    made = study / "derivatives" / "snakemrs"
+    for place in sorted(made.glob("sub-*/ses-*/mrs")):
+        (own,) = read_table(next(place.glob("*_tissue.tsv")))
+        (another,) = read_table(next((made / "variants" / "other" / place.relative_to(made)).glob("*_tissue.tsv")))
+        assert float(another["gm"]) > float(own["gm"])
+        assert float(another["wm"]) < float(own["wm"])
+        assert float(another["csf"]) == pytest.approx(float(own["csf"]), abs=1e-6)
+    rows = read_table(made / "group" / "sensitivity" / "specifications.tsv")
+    (row,) = [row for row in rows if row["choice"] == "other"]
+    # A ratio of amplitudes knows nothing of tissue: the choice is shown for the concentration that it moves.
+    assert row["group"] == "segmentation"
+    assert row["outcome"] == "log(glx_molal)"
+    assert float(row["ci_low"]) < float(row["estimate"]) < float(row["ci_high"])
+    write_maps(study, "other", (0.05, 0.45, 0.85))
+    assert {name for rule, name in jobs(study) if rule == "segment"} == {f"{s} other" for s in SESSIONS}
+
+
+def test_a_choice_of_a_second_segmentation_is_refused(ran: Path) -> None:
+    choose(ran, two={"anatomy": {"second_backend": "hmrf"}})
+    outcome = snakemrs("plan", ran)
+    assert outcome.code == 2
+    assert "changes anatomy.second_backend" in outcome.err
 
 
 def test_choices_stand_in_the_curve_and_a_second_run_does_nothing(ran: Path) -> None:

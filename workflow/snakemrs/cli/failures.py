@@ -12,8 +12,9 @@ from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
 def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:
     """Name every spectrum that a failed job holds up, with stage, reason and log; one failure a spectrum and stage."""
     found: dict[tuple[str, str], Failure] = {}
-    sources = {anatomy.prefix: anatomy.source for anatomy in plan.anatomies}
     for job in culprits(jobs, study):
+        anatomies = plan.variant_anatomies.get(job.variant, plan.anatomies)
+        sources = {anatomy.prefix: anatomy.source for anatomy in anatomies}
         log = job.log or ""
         reason = job.problem or (reason_of(study / log) if log else "no log")
         for spectrum in plan.spectra:

@@ -16,8 +16,9 @@ from typing import Any
 
 from snakemrs.cli.frozen import code_version
 from snakemrs.io.atomic import write_json
+from snakemrs.study.hashes import hash_file
 from snakemrs.study.images import LINKS, built_images
-from snakemrs.study.plan import Plan, hash_file
+from snakemrs.study.plan import Plan
 
 STATE = Path("work") / "state.json"
 IN_PLAN = ("name", "raw", "precomputed")

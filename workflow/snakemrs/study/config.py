@@ -108,6 +108,13 @@ def load_config(path: str | Path) -> StudyConfig:
 def _check_variants(config: StudyConfig, node: Any, path: Path) -> None:
     """Refuse a variant whose settings its stages would refuse."""
     for name, changes in config.group.sensitivity.variants.items():
+        if "second_backend" in changes.get("anatomy", {}):
+            raise RequestError(
+                f"the choice '{name}' of group.sensitivity.variants changes anatomy.second_backend",
+                file=path,
+                found="a second segmentation moves uncertainties, no estimate",
+                remedy="compare segmentations by a choice of anatomy.backend",
+            )
         for stage, part in changes.items():
             own: Settings = getattr(config, stage)
             try:

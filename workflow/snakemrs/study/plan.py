@@ -6,7 +6,6 @@ reruns nothing and a file replaced reruns that participant.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -20,6 +19,9 @@ from snakemrs.io.events import EVENTS, owner_of, owners
 from snakemrs.io.tables import read_table
 from snakemrs.study import bids
 from snakemrs.study.config import STAGES, StudyConfig, load_config
+from snakemrs.study.hashes import HashCache, hash_file, joined
+from snakemrs.study.settings import merged
+from snakemrs.study.settings.anatomy import AnatomySettings
 from snakemrs.study.tables import (
     Problem,
     Scan,
@@ -114,6 +116,8 @@ class Plan:
     spectra: list[PlannedSpectrum]
     bases: dict[str, dict[str, Any]]
     tables: dict[str, str]
+    variant_anatomies: dict[str, list[PlannedAnatomy]] = field(default_factory=dict)
+    """The T1w images as variants segment them, by variant; only of those that change the stage anatomy."""
     problems: list[Problem] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
 
@@ -151,86 +155,15 @@ def load_plan(path: str | Path) -> Plan:
             **content,
             "scans": [PlannedScan(**row) for row in content["scans"]],
             "anatomies": [PlannedAnatomy(**row) for row in content["anatomies"]],
+            "variant_anatomies": {
+                variant: [PlannedAnatomy(**row) for row in rows]
+                for variant, rows in content["variant_anatomies"].items()
+            },
             "spectra": [PlannedSpectrum(**row) for row in content["spectra"]],
             "problems": [Problem(**row) for row in content["problems"]],
             "failed": [Failure(**row) for row in content["failed"]],
         }
     )
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their relative names (a DICOM series)."""
-    if path.is_dir():
-        total = hashlib.sha256()
-        for member in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{member.relative_to(path).as_posix()}\0{hash_file(member)}\n".encode())
-        return total.hexdigest()
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def companions(path: Path) -> list[Path]:
-    """Files that belong to a raw file: the header of a Philips SDAT or DATA, the sidecar of a NIfTI."""
-    partners = {".sdat": (".SPAR", ".spar"), ".data": (".list", ".LIST", ".SPAR", ".spar")}
-    found = [path.with_suffix(s) for s in partners.get(path.suffix.lower(), ()) if path.with_suffix(s).exists()]
-    if path.name.endswith((".nii.gz", ".nii")):
-        sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-        found += [sidecar] if sidecar.exists() else []
-    return found
-
-
-READER = 2
-"""Version of what `read_header` gives; a cache of another version is not used."""
-
-
-class HashCache:
-    """Hashes and headers of raw files, kept between plans by size and time of change, so that only new files are read.
-
-    The cache is only a shortcut: a file whose size or time differs is read again, and its hash decides.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.changed = False
-        self.entries: dict[str, Any] = {}
-        if path.exists():
-            try:
-                self.entries = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                self.entries = {}
-
-    def look(self, path: Path, read_header: Callable[[Path], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-        """Give hash and header of the file with its companions."""
-        files = [path, *companions(path)]
-        stamps = [[f.name, *_stamp(f)] for f in files]
-        entry = self.entries.get(str(path))
-        if entry is not None and entry.get("reader") != READER:
-            entry = None
-        if entry is None or entry["stamps"] != stamps:
-            digest = hash_file(path) if len(files) == 1 else _join([hash_file(f) for f in files])
-            if entry is None or entry["sha256"] != digest:
-                entry = {"sha256": digest, "header": read_header(path), "reader": READER}
-            entry = {**entry, "stamps": stamps}
-            self.entries[str(path)] = entry
-            self.changed = True
-        return str(entry["sha256"]), dict(entry["header"])
-
-    def save(self) -> None:
-        """Keep the cache for the next plan."""
-        if self.changed:
-            write_json(self.path, self.entries, indent=None)
-
-
-def _stamp(path: Path) -> list[int]:
-    if path.is_dir():
-        stats = [p.stat() for p in sorted(path.rglob("*")) if p.is_file()]
-        return [len(stats), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
-
-
-def _join(digests: list[str]) -> str:
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def build_plan(
@@ -296,22 +229,17 @@ def build_plan(
             )
         )
         progress(n + 1, len(scans))
-    anatomies: list[PlannedAnatomy] = []
-    for scan in scans:
-        if scan.suffix != "T1w":
-            continue
-        anatomy = _plan_anatomy(scan, anatomies, config)
-        if anatomy.existing is not None:
-            digest = "missing"
-            try:
-                files = find_maps(study / anatomy.existing)
-                digest = _join([cache.look(file, lambda path: {})[0] for file in files])
-            except (SnakeMRSError, OSError) as error:
-                text = error.message if isinstance(error, SnakeMRSError) else str(error)
-                problem = Problem("error", text, anatomy.existing, None, scan.participant)
-                problems += [problem] if problem not in problems else []
-            anatomy = replace(anatomy, existing_sha256=digest)
-        anatomies.append(anatomy)
+    anatomies, lacking = _plan_anatomies(study, scans, config.anatomy, cache, find_maps)
+    problems += lacking
+    variant_anatomies: dict[str, list[PlannedAnatomy]] = {}
+    for variant, changes in config.group.sensitivity.variants.items():
+        if "anatomy" in changes:
+            changed = AnatomySettings.model_validate(merged(config.anatomy.model_dump(), changes["anatomy"]))
+            variant_anatomies[variant], lacking = _plan_anatomies(study, scans, changed, cache, find_maps)
+            # Who lacks maps for a choice is left out of that choice, and of nothing else.
+            problems += [
+                replace(p, severity="warning", message=f"{p.message} (for the choice {variant})") for p in lacking
+            ]
     cache.save()
     headers = {(row.bids): row.header for row in planned}
     bases: dict[str, dict[str, Any]] = {}
@@ -346,6 +274,7 @@ def build_plan(
         spectra=spectra,
         bases=bases,
         tables=tables,
+        variant_anatomies=variant_anatomies,
         problems=problems,
     )
 
@@ -371,15 +300,42 @@ def _tables(study: Path, config: StudyConfig) -> dict[str, str]:
     return {Path(os.path.relpath(path, study)).as_posix(): hash_file(path) for path in paths if path.is_file()}
 
 
-def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], config: StudyConfig) -> PlannedAnatomy:
+def _plan_anatomies(
+    study: Path,
+    scans: list[Scan],
+    settings: AnatomySettings,
+    cache: HashCache,
+    find_maps: Callable[[Path], list[Path]],
+) -> tuple[list[PlannedAnatomy], list[Problem]]:
+    """Name the results of all T1w images; a participant whose existing maps cannot be found is a problem."""
+    anatomies: list[PlannedAnatomy] = []
+    problems: list[Problem] = []
+    for scan in scans:
+        if scan.suffix != "T1w":
+            continue
+        anatomy = _plan_anatomy(scan, anatomies, settings)
+        if anatomy.existing is not None:
+            digest = "missing"
+            try:
+                files = find_maps(study / anatomy.existing)
+                digest = joined([cache.look(file, lambda path: {})[0] for file in files])
+            except (SnakeMRSError, OSError) as error:
+                text = error.message if isinstance(error, SnakeMRSError) else str(error)
+                problem = Problem("error", text, anatomy.existing, None, scan.participant)
+                problems += [problem] if problem not in problems else []
+            anatomy = replace(anatomy, existing_sha256=digest)
+        anatomies.append(anatomy)
+    return anatomies, problems
+
+
+def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], settings: AnatomySettings) -> PlannedAnatomy:
     """Name a T1w's results, where its maps come from where it is not segmented, and the maps that exist already."""
-    settings = config.anatomy
     place = f"{DERIVATIVES}/{bids.folder(scan.participant, scan.session)}/anat/{scan.stem}"
     first = next((a for a in earlier if a.participant == scan.participant), None)
     source = existing = None
     if settings.between_sessions == "first" and first is not None and first.session != scan.session:
         source = first.prefix
-    elif settings.precomputed is not None:
+    elif settings.precomputed is not None and "precomputed" in (settings.backend, settings.second_backend):
         existing = settings.precomputed.replace("{participant}", scan.participant).replace("{session}", scan.session)
     return PlannedAnatomy(
         scan.participant, scan.session, f"bids/{bids.raw_path(scan.entities, 'T1w')}", place, source, existing
@@ -461,7 +417,7 @@ def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, di
         "bandwidth": round(float(header["bandwidth"]), 3),
         "points": int(header["points"]),
     }
-    key = f"{given['sequence']}-te{echo_time * 1e3:g}-{_join([json.dumps(given, sort_keys=True)])[:8]}"
+    key = f"{given['sequence']}-te{echo_time * 1e3:g}-{joined([json.dumps(given, sort_keys=True)])[:8]}"
     bases[key] = given
     return f"{DERIVATIVES}/basis/{key}"
 

@@ -17,21 +17,19 @@ from typing import Any
 
 from snakemrs.io.events import EVENTS, owner_of, owners
 from snakemrs.io.tables import Row, read_table
+from snakemrs.study.goals import Goals, Wildcards
+from snakemrs.study.hashes import hash_file
 from snakemrs.study.plan import (
     DERIVATIVES,
-    Plan,
     PlannedAnatomy,
     PlannedScan,
     PlannedSpectrum,
-    hash_file,
     load_plan,
 )
 from snakemrs.study.settings import merged
 from snakemrs.study.steps import STEP_VERSIONS
-from snakemrs.study.tables import by_participant
-from snakemrs.study.variants import in_variant, made_again, needs_anatomy, variant_of
+from snakemrs.study.variants import in_variant, made_again, variant_of
 
-Wildcards = Any
 ANATOMY_FILES = (
     "desc-preproc_T1w.nii.gz",
     "desc-brain_mask.nii.gz",
@@ -80,7 +78,7 @@ def growing(amount: int) -> Callable[..., int]:
     return of_attempt
 
 
-class Targets:
+class Targets(Goals):
     """The plan, indexed by file names.
 
     Parameters
@@ -90,15 +88,15 @@ class Targets:
     """
 
     def __init__(self, plan_path: str | Path) -> None:
+        super().__init__(load_plan(plan_path))
         self.path = str(plan_path)
-        self.plan: Plan = load_plan(plan_path)
         self._scans: dict[str, PlannedScan] = {scan.bids: scan for scan in self.plan.scans}
         self._spectra: dict[str, PlannedSpectrum] = {s.stem: s for s in self.plan.spectra}
-        self._anatomies: dict[str, PlannedAnatomy] = {a.prefix: a for a in self.plan.anatomies}
-        self._of_participant = by_participant(self.plan.spectra)
+        self._anatomies: dict[str, dict[str, PlannedAnatomy]] = {
+            variant: {anatomy.prefix: anatomy for anatomy in anatomies}
+            for variant, anatomies in {"": self.plan.anatomies, **self.plan.variant_anatomies}.items()
+        }
         self._megabytes: dict[str, int] = {}  # of raw files, by path
-        self._failed: set[str] = {failure.unit for failure in self.plan.failed}
-        self._variants: dict[str, dict[str, Any]] = self.plan.settings["group"]["sensitivity"]["variants"]
 
     # ---- parameters
     def settings(self, stage: str) -> str:
@@ -177,9 +175,10 @@ class Targets:
         return self._spectra[wildcards.name]
 
     def _segmented(self, wildcards: Wildcards) -> PlannedAnatomy:
-        """The T1w behind a file under ``anat``."""
-        place = wildcards.place.removeprefix(f"variants/{variant_of(wildcards.place)}/")
-        return self._anatomies[f"{DERIVATIVES}/{place}/anat/{wildcards.name}"]
+        """The T1w behind a file under ``anat``, as the study or a variant segments it."""
+        variant = variant_of(wildcards.place)
+        place = wildcards.place.removeprefix(f"variants/{variant}/")
+        return self._anatomies[variant][f"{DERIVATIVES}/{place}/anat/{wildcards.name}"]
 
     def t1w(self, wildcards: Wildcards) -> str:
         """The T1w image to segment."""
@@ -437,69 +436,8 @@ class Targets:
         table = self.regressors(wildcards)
         return hash_file(Path(table)) if table and Path(table).exists() else ""
 
-    # ---- targets
-    def labels(self, spectrum: PlannedSpectrum) -> tuple[str, ...]:
-        """The fits of a spectrum."""
-        if not spectrum.fitted:
-            return ()
-        if not spectrum.frames:
-            return ("static",)
-        return ("static", "frames", "dynamic") if spectrum.dynamic else ("static", "frames")
 
-    def of_spectrum(self, spectrum: PlannedSpectrum) -> list[str]:
-        """The last files of a spectrum; whoever reads the others (quality, tissue) has them with these.
-
-        Each input that a rule names costs Snakemake time in every dry run.
-        """
-        stem = f"{spectrum.folder}/{spectrum.stem}"
-        files = [f"{stem}_desc-{label}_concentrations.tsv" for label in self.labels(spectrum)]
-        return files or [f"{stem}_desc-preproc_quality.tsv"]
-
-    def of_sessions(self, participant: str | None = None) -> list[str]:
-        """The last files of all spectra (of one participant), without those whose steps failed in this run."""
-        spectra = self.plan.spectra if participant is None else self._of_participant.get(participant, [])
-        return [path for s in spectra if s.stem not in self._failed for path in self.of_spectrum(s)]
-
-    def of_variants(self) -> list[str]:
-        """The concentrations that the variants are compared by, without those whose steps failed in this run.
-
-        Variants are made of frames where the study has any, as its analyses are.
-        """
-        label = "frames" if any(spectrum.frames for spectrum in self.plan.spectra) else "static"
-        files = []
-        for variant, changes in self._variants.items():
-            for s in self.plan.spectra:
-                if label not in self.labels(s) or (needs_anatomy(changes) and not s.anatomy):
-                    continue
-                if not self._failed & {s.stem, f"{variant}/{s.stem}"}:
-                    path = f"{s.folder}/{s.stem}_desc-{label}_concentrations.tsv"
-                    files.append(in_variant(path, DERIVATIVES, variant))
-        return files
-
-    def of_participant(self, wildcards: Wildcards) -> list[str]:
-        """What a participant's page is made from."""
-        return self.of_sessions(wildcards.participant)
-
-    def pages(self) -> list[str]:
-        """The pages of all participants."""
-        return [f"{DERIVATIVES}/sub-{label}.html" for label in self.plan.participants]
-
-    def pages_made(self) -> list[str]:
-        """The pages of all participants, without those whose page itself failed in this run."""
-        failed = {failure.participant for failure in self.plan.failed if failure.stage == "report"}
-        return [f"{DERIVATIVES}/sub-{label}.html" for label in self.plan.participants if label not in failed]
-
-    def failures(self, participant: str | None = None) -> str:
-        """The failures of this run as JSON text: a page that names them is made again when they change."""
-        rows = [[f.unit, f.stage, f.reason] for f in self.plan.failed if participant in (None, f.participant)]
-        return json.dumps(rows)
-
-    def failures_of_participant(self, wildcards: Wildcards) -> str:
-        """The failures of one participant."""
-        return self.failures(wildcards.participant)
-
-
-for _lookup in vars(Targets).values():
+for _lookup in (*vars(Goals).values(), *vars(Targets).values()):
     _function = getattr(_lookup, "__func__", _lookup)  # of a static method
     if inspect.isfunction(_function):
         sign(_function)
