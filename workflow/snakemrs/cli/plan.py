@@ -119,7 +119,11 @@ def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = (),
     # Our executor notes what would run and why; quiet of rules and progress, Snakemake ends there.
     mode = ["--executor", "snakemrs", "--quiet", "rules", "progress"]
     arguments = [*mode, "--cores", "1", *inside, "--", *targets(plan, labels)]
+    own_logs = study / ".snakemake" / "log"
+    before = set(own_logs.glob("*"))
     status, record = follow(command_line(study, profile, arguments), environment(events, plan.created), events, output)
+    for log in set(own_logs.glob("*")) - before:  # nothing ran that it could tell of
+        log.unlink()
     if status != 0:
         error = SnakeMRSError(
             "Snakemake cannot work out what to run", file=output, found="; ".join(record.messages)[:500] or None

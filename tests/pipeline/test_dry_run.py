@@ -1,0 +1,67 @@
+"""What `plan` says would run is what Snakemake's own dry run says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from snakemrs.cli.snakemake import command_line, environment
+
+from .conftest import snakemrs
+
+pytestmark = [pytest.mark.pipeline]
+
+Announced = list[tuple[str, str, str, str]]
+
+
+def announced(events: Path) -> Announced:
+    """Jobs as the events name them: rule, wildcards, outputs, reason."""
+    lines = map(json.loads, events.read_text(encoding="utf-8").splitlines())
+    jobs = [event for event in lines if event["event"] == "job_info"]
+    return sorted(
+        (
+            job["rule_name"],
+            str(job["wildcards"]),
+            str(sorted(job["output"])),
+            "; ".join(sorted(job["reason"].split("; "))),
+        )
+        for job in jobs
+    )
+
+
+def by_snakemake(study: Path, events: Path) -> Announced:
+    """The same as Snakemake's own dry run announces it."""
+    events.touch()
+    command = command_line(study, "local", ["--dry-run", "--cores", "1"])
+    subprocess.run(command, env=environment(events, 0), check=True, capture_output=True)
+    return announced(events)
+
+
+def test_a_new_study_is_planned_as_snakemake_would_run_it(scanner_files: Path, tmp_path: Path) -> None:
+    assert snakemrs("plan", scanner_files).code == 0
+    ours = announced(scanner_files / "work" / "events" / "plan.jsonl")
+    assert len({rule for rule, *_ in ours}) == 14  # with the target; no spectrum here is without voi
+    assert ours == by_snakemake(scanner_files, tmp_path / "events.jsonl")
+
+
+@pytest.mark.slow
+def test_a_changed_study_is_planned_as_snakemake_would_run_it(finished: Path, tmp_path: Path) -> None:
+    (finished / "work" / "state.json").rename(tmp_path / "state.json")
+    gone = next((finished / "derivatives" / "snakemrs" / "sub-02").rglob("*_desc-static_amplitudes.tsv"))
+    gone.rename(tmp_path / gone.name)
+    try:
+        assert snakemrs("plan", finished).code == 0
+        ours = announced(finished / "work" / "events" / "plan.jsonl")
+        assert {rule for rule, *_ in ours} >= {"fit", "quantify", "group"}
+        assert ours == by_snakemake(finished, tmp_path / "events.jsonl")
+    finally:
+        (tmp_path / gone.name).rename(gone)
+        (tmp_path / "state.json").rename(finished / "work" / "state.json")
+
+
+def test_a_plan_leaves_no_log_of_snakemakes_behind(scanner_files: Path) -> None:
+    assert snakemrs("plan", scanner_files).code == 0
+    assert not list((scanner_files / ".snakemake" / "log").glob("*"))
