@@ -19,17 +19,13 @@ Announced = list[tuple[str, str, str, str]]
 
 def announced(events: Path) -> Announced:
     """Jobs as the events name them: rule, wildcards, outputs, reason."""
-    lines = map(json.loads, events.read_text(encoding="utf-8").splitlines())
-    jobs = [event for event in lines if event["event"] == "job_info"]
-    return sorted(
-        (
-            job["rule_name"],
-            str(job["wildcards"]),
-            str(sorted(job["output"])),
-            "; ".join(sorted(job["reason"].split("; "))),
-        )
-        for job in jobs
-    )
+    jobs = []
+    for line in events.read_text(encoding="utf-8").splitlines():
+        job = json.loads(line)
+        if job["event"] == "job_info":
+            reasons = sorted(job["reason"].split("; "))
+            jobs.append((job["rule_name"], str(job["wildcards"]), str(sorted(job["output"])), "; ".join(reasons)))
+    return sorted(jobs)
 
 
 def by_snakemake(study: Path, events: Path) -> Announced:
