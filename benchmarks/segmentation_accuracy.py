@@ -124,7 +124,7 @@ def main() -> None:
             row = json.loads(line)
             kept[row["seed"], row["backend"]] = row
     print(
-        "| head | kind | voxel (mm) | tilt | receive field | brain mask Dice | worst error GM | WM | CSF | processor (s) |"
+        "| head | kind | voxel (mm) | tilt | receive field | brain mask Dice | worst error GM | WM | CSF | time (s) |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     rows = []
