@@ -21,7 +21,7 @@ rule segment:
     params:
         options=targets.segment_options,
         existing_sha256=targets.existing_hash,
-        settings=targets.settings_of("anatomy", precomputed=None),
+        settings=targets.settings_of("anatomy"),
         version=targets.version("segment"),
     shell:
         "snakemrs segment {input.t1w:q} {params.options}"

@@ -73,7 +73,7 @@ rule dynamic:
         events_sha256=targets.events_hash(),
         regressors=targets.regressors_option,
         regressors_sha256=targets.regressors_hash,
-        functional=targets.settings("functional"),
+        functional=targets.settings_of("functional"),
         settings=targets.settings_of("fit"),
         version=targets.version("dynamic"),
     shell:

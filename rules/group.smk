@@ -33,7 +33,7 @@ rule group:
         folder=targets.folder,
         tables=targets.tables_hash(),
         failures=targets.failures(),
-        settings=targets.settings("group"),
+        settings=targets.settings_of("group"),
         version=targets.version("group"),
     shell:
         "snakemrs group --plan {params.plan:q} --output {params.folder:q}"

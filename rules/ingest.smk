@@ -20,7 +20,7 @@ rule ingest:
     params:
         path=targets.raw,
         sha256=targets.raw_hash,
-        settings=targets.settings("ingest"),
+        settings=targets.settings_of("ingest"),
         version=targets.version("ingest"),
     shell:
         "snakemrs ingest --convert {params.path:q} {output.image:q} --no-reference"

@@ -16,7 +16,7 @@ rule report_participant:
     params:
         plan=targets.path,
         failures=targets.failures_of_participant,
-        settings=targets.settings("report"),
+        settings=targets.settings_of("report"),
         version=targets.version("report"),
     shell:
         "snakemrs report participant --plan {params.plan:q} --participant {wildcards.participant}"
@@ -40,7 +40,7 @@ rule report_group:
     params:
         plan=targets.path,
         failures=targets.failures(),
-        settings=targets.settings("report"),
+        settings=targets.settings_of("report"),
         version=targets.version("report"),
     shell:
         "snakemrs report group --plan {params.plan:q} --with-pages --output {output:q} > {log:q} 2>&1"
@@ -66,7 +66,7 @@ rule report_methods:
     params:
         plan=targets.path,
         folder=targets.folder,
-        settings=targets.settings("report"),
+        settings=targets.settings_of("report"),
         version=targets.version("report"),
     shell:
         "snakemrs report methods --plan {params.plan:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -81,7 +81,7 @@ def test_a_first_session_that_failed_holds_up_no_other(study: Path):
 def test_the_folder_of_existing_maps_is_that_of_the_session(study: Path):
     of = targets(study, 'anatomy: {backend: precomputed, precomputed: "maps/sub-{participant}/ses-{session}"}')
     assert of.existing_option(SECOND) == "--existing maps/sub-01/ses-02"
-    assert "{participant}" not in str(of.settings_of("anatomy", precomputed=None))
+    assert callable(of.settings_of("anatomy"))  # a text with braces would be filled in by Snakemake
 
 
 def test_constants_of_ones_own_are_known_by_their_content(study: Path):

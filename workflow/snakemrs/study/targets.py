@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable
@@ -103,15 +104,20 @@ class Targets(Goals):
         """Settings of a stage as JSON text, the same text for the same settings."""
         return json.dumps(self.plan.settings[stage], sort_keys=True)
 
-    def settings_of(self, stage: str, **fixed: Any) -> str | Callable[[Wildcards], str]:
-        """Settings of a stage as the study has them, or the variant that a file belongs to; some are `fixed`."""
-        own = self.plan.settings[stage]
-        if not any(stage in changes for changes in self._variants.values()):
-            return json.dumps({**own, **fixed}, sort_keys=True)
+    def settings_of(self, stage: str) -> str | Callable[[Wildcards], str]:
+        """Settings of a stage as the study has them, or the variant that a file belongs to; what a rule passes on."""
+        own = self.settings(stage)
+        changed = {
+            name: json.dumps(merged(self.plan.settings[stage], changes[stage]), sort_keys=True)
+            for name, changes in self._variants.items()
+            if stage in changes
+        }
+        # In a text of its own Snakemake would take {participant} for a wildcard; what a function gives it leaves alone.
+        if not changed and not re.search(r"\{\w+\}", own):
+            return own
 
         def text(wildcards: Wildcards) -> str:
-            changes = self._variants.get(variant_of(wildcards.place), {})
-            return json.dumps({**merged(own, changes.get(stage, {})), **fixed}, sort_keys=True)
+            return changed.get(variant_of(wildcards.get("place", "")), own)
 
         sign(text)
         return text
