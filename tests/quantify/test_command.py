@@ -207,11 +207,48 @@ def test_a_wrong_constants_file_is_refused(folder: Path, text: str, words: str):
         run(folder, "--constants", str(folder / "own.yaml"))
 
 
-def test_a_field_without_published_constants_is_refused(folder: Path):
-    image(folder / "svs.nii.gz", SpectrometerFrequency=400.0)
-    image(folder / "ref.nii.gz", SpectrometerFrequency=400.0)
-    with pytest.raises(RequestError, match="field strength"):
-        run(folder)
+def at_another_field(folder: Path) -> None:
+    image(folder / "svs.nii.gz", SpectrometerFrequency=63.87)
+    image(folder / "ref.nii.gz", SpectrometerFrequency=63.87)
+
+
+def test_at_a_field_without_published_constants_there_are_ratios(folder: Path):
+    at_another_field(folder)
+    rows = run(folder)
+    assert float(rows["1", "Glu"]["ratio_tcr"]) == pytest.approx(9 / 8)
+    assert rows["1", "Glu"]["molal"] == rows["1", "Glu"]["uncorrected"] == "n/a"
+    assert "no published relaxation times for this field strength (1.50 T)" in notes(folder)
+
+
+OWN_AT_ANOTHER_FIELD = """
+metabolites: {default: {t1: 1.2, t2: 0.2}}
+water: {gm: {t1: 1.1, t2: 0.1}, wm: {t1: 0.7, t2: 0.08}, csf: {t1: 4.0, t2: 2.0}}
+"""
+
+
+def test_constants_of_ones_own_at_another_field_must_be_complete(folder: Path):
+    at_another_field(folder)
+    (folder / "own.yaml").write_text("metabolites: {default: {t1: 1.2, t2: 0.2}}\n")
+    with pytest.raises(RequestError, match=r"water\.gm"):
+        run(folder, "--constants", str(folder / "own.yaml"))
+
+
+def test_constants_of_ones_own_are_not_exact_at_another_field_either(folder: Path):
+    """Without relative_sd those of the published sets hold, and the notes say so."""
+    at_another_field(folder)
+    own = folder / "own.yaml"
+    own.write_text(OWN_AT_ANOTHER_FIELD)
+    run(folder, "--constants", str(own))
+    rows = read_table(folder / "out_desc-static_sensitivity.tsv")
+    spread = {row["constant"]: float(row["sd_percent"]) for row in rows if row["metabolite"] == "Glu"}
+    assert (spread["metabolite_t1"], spread["metabolite_t2"]) == (8, 12)
+    assert (spread["water_t1_gm"], spread["water_t2_gm"], spread["content_gm"]) == (8, 10, 3)
+    assert "metabolite_t1 8 %" in notes(folder)
+    own.write_text(OWN_AT_ANOTHER_FIELD + "relative_sd: {metabolite_t1: 0.01}\n")
+    run(folder, "--constants", str(own))
+    rows = read_table(folder / "out_desc-static_sensitivity.tsv")
+    assert {float(r["sd_percent"]) for r in rows if r["constant"] == "metabolite_t1"} == {1}
+    assert "metabolite_t1 8 %" not in notes(folder)
 
 
 def test_both_published_sets_and_both_fields_load():

@@ -52,7 +52,7 @@ def quantify(
     from snakemrs.io import nifti_mrs
     from snakemrs.quantify import inputs
     from snakemrs.quantify.propagation import Conditions
-    from snakemrs.study.relaxation import field_strength, load_constants
+    from snakemrs.study.relaxation import UnknownFieldError, field_strength, load_constants
     from snakemrs.study.resources import constants
 
     if not amplitudes.exists():
@@ -65,21 +65,28 @@ def quantify(
     signal, no_water = inputs.read_water(amplitudes)
     timing, gain, no_timing = inputs.read_timing(image, reference, settings)
     fractions, spread, no_tissue = inputs.read_tissue(tissue)
-    reason = no_water or no_timing
-    conditions, assumed = None, None
-    if reason:
-        notes.append(f"molar, molal and uncorrected values are n/a: {reason}")
-    elif signal is not None and timing is not None:
-        if gain != 1.0:
-            signal = (signal[0] * gain, signal[1] * gain)
-            notes.append(f"water amplitude multiplied by {gain:.6g} for its other receiver gain")
+    own = own or (Path(settings.constants) if settings.constants else None)
+    known, no_constants = None, None
+    try:
         known = load_constants(
             field_strength(image.spectrometer_frequency),
             metabolite_set=settings.metabolite_set,
             water_set=settings.water_set,
             content_set=settings.content_set,
-            own=own or settings.constants,
+            own=own,
         )
+    except UnknownFieldError as error:
+        if own is not None:
+            raise
+        no_constants = f"{error.message} ({error.found}); {error.remedy}"
+    reason = no_water or no_timing or no_constants
+    conditions, assumed = None, None
+    if reason:
+        notes.append(f"molar, molal and uncorrected values are n/a: {reason}")
+    elif signal is not None and timing is not None and known is not None:
+        if gain != 1.0:
+            signal = (signal[0] * gain, signal[1] * gain)
+            notes.append(f"water amplitude multiplied by {gain:.6g} for its other receiver gain")
         guess = settings.assumed_tissue.model_dump()
         assumed = Conditions(timing, guess, known, settings.relaxation_by_tissue, settings.alpha)
         notes.append("uncorrected values assume " + ", ".join(f"{v:g} {t.upper()}" for t, v in guess.items()))
