@@ -171,6 +171,16 @@ def test_a_header_without_repetition_time_is_said_and_can_be_helped(folder: Path
     assert float(run(folder, "--settings", '{"water_repetition_time": 2.0}')["1", "Glu"]["molal"]) > 5
 
 
+def test_the_header_goes_before_the_settings_and_they_must_not_disagree(folder: Path):
+    usual = run(folder)["1", "Glu"]["molal"]
+    assert run(folder, "--settings", '{"echo_time": 0.0301}')["1", "Glu"]["molal"] == usual
+    for name, value in (("echo_time", 0.035), ("water_repetition_time", 10.0)):
+        with pytest.raises(DataError, match="disagree") as caught:
+            run(folder, "--settings", json.dumps({name: value}))
+        assert f"{value:g} s in quantify: {name}" in str(caught.value)
+        assert ("0.03 s" if name == "echo_time" else "2 s") in str(caught.value)
+
+
 def test_other_receiver_gains_are_refused_or_corrected(folder: Path):
     same = float(run(folder)["1", "Glu"]["molal"])
     image(folder / "svs.nii.gz", ReceiverGain=20.0)

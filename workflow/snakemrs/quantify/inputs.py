@@ -160,10 +160,10 @@ def read_timing(
     if water is None:
         return None, 1.0, "no water reference"
     values = {
-        "EchoTime": settings.echo_time or svs.echo_time,
-        "RepetitionTime": settings.repetition_time or svs.repetition_time,
-        "EchoTime of the water": settings.water_echo_time or water.echo_time,
-        "RepetitionTime of the water": settings.water_repetition_time or water.repetition_time,
+        "EchoTime": _said_once(svs, svs.echo_time, settings, "echo_time"),
+        "RepetitionTime": _said_once(svs, svs.repetition_time, settings, "repetition_time"),
+        "EchoTime of the water": _said_once(water, water.echo_time, settings, "water_echo_time"),
+        "RepetitionTime of the water": _said_once(water, water.repetition_time, settings, "water_repetition_time"),
     }
     lacking = [name for name, value in values.items() if value is None]
     if lacking:
@@ -175,10 +175,24 @@ def read_timing(
                 "echo and repetition time are impossible",
                 found=f"TE {echo:g} s, TR {repetition:g} s",
                 expected="TE of 0.001 to 1 s, shorter than TR; in seconds",
-                remedy="correct the sidecar or give them in the settings of quantify",
+                remedy="correct the header (in a study with the settings of ingest); those of quantify are for one "
+                "without times",
             )
     check_same_voxel(svs, water)
     return Timing(te, tr, water_te, water_tr), receiver_gain(svs, water, settings), None
+
+
+def _said_once(image: NiftiMrs, header: float | None, settings: QuantifySettings, name: str) -> float | None:
+    """Give a time (s) of the header, or of the settings where the header lacks it; both must not differ by over 1 %."""
+    setting: float | None = getattr(settings, name)
+    if header is None or setting is None or abs(setting - header) <= 0.01 * abs(header):
+        return setting if header is None else header
+    raise image.error(
+        f"header and settings disagree about {name.removeprefix('water_').replace('_', ' ')}",
+        found=f"{header:g} s in the header, {setting:g} s in quantify: {name}",
+        expected="one time",
+        remedy=f"take {name} out of the settings, or correct the header (in a study with the settings of ingest)",
+    )
 
 
 def check_same_voxel(svs: NiftiMrs, water: NiftiMrs) -> None:
