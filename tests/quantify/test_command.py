@@ -152,6 +152,36 @@ def test_alpha_correction_is_added_on_request(folder: Path):
     assert rows["1", "NAA"]["alpha_corrected"] == "n/a"
 
 
+def test_where_alpha_leaves_nothing_to_divide_by_there_is_no_value(folder: Path):
+    """White matter only, and a metabolite that is said to be in grey matter only."""
+    (folder / "s_tissue.tsv").write_text("gm\twm\tcsf\n0\t0.9\t0.1\n")
+    rows = run(folder, "--settings", '{"alpha": {"Glu": 0, "NAA": 0.5, "GABA": 0.5}}')
+    assert rows["1", "Glu"]["alpha_corrected"] == "n/a"
+    assert float(rows["1", "NAA"]["alpha_corrected"]) > 0
+    assert "alpha-corrected values of Glu are n/a" in notes(folder)
+    assert "alpha-corrected values of GABA are n/a: not in the table" in notes(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"alpha": {"GBA": 0.5}}, "no metabolite or sum 'GBA'; did you mean 'GABA'"),
+        ({"alpha": {"GABA": -3}}, "greater than or equal to 0"),
+        ({"alpha": {"GABA": float("inf")}}, "finite"),
+        ({"assumed_tissue": {"gm": 0, "wm": 0, "csf": 0}}, "sum to 0"),
+        ({"assumed_tissue": {"gm": 0.8}}, "sum to 1.2"),
+    ],
+)
+def test_an_impossible_alpha_or_assumed_tissue_is_refused(folder: Path, settings: dict[str, object], words: str):
+    with pytest.raises(RequestError, match=words):
+        run(folder, "--settings", json.dumps(settings))
+
+
+def test_alpha_may_be_of_a_sum(folder: Path):
+    rows = run(folder, "--settings", '{"alpha": {"tNAA": 0.5}}')
+    assert float(rows["1", "tNAA"]["alpha_corrected"]) > float(rows["1", "tNAA"]["molar"])
+
+
 def test_a_water_reference_of_another_voxel_is_refused(folder: Path):
     image(folder / "ref.nii.gz", centre=30.0)
     with pytest.raises(DataError, match="another voxel"):

@@ -95,9 +95,14 @@ def quantify(
             notes.append(f"molar and molal are n/a: {no_tissue}")
         else:
             conditions = replace(assumed, fractions=fractions)
-    table = Table(sums, signal, conditions, assumed, spread, settings)
+    alpha, lacking = usable_alpha(settings.alpha, conditions)
+    notes += lacking
+    table = Table(sums, signal, conditions, assumed, spread, alpha)
     for frame in frames:
         table.add(frame)
+    unknown = [name for name in alpha if name not in {row["metabolite"] for row in table.rows}]
+    if unknown:
+        notes.append(f"alpha-corrected values of {', '.join(unknown)} are n/a: not in the table of amplitudes")
     stem = prefix.rstrip("_")
     label = label_of(amplitudes)
     if label and not stem.endswith(f"_desc-{label}"):
@@ -118,6 +123,25 @@ def label_of(amplitudes: Path) -> str | None:
     return found.group(1) if found else None
 
 
+LEAST_TISSUE = 0.05
+"""Share of grey matter, and of white matter times alpha, below which there is nothing to divide by."""
+
+
+def usable_alpha(alpha: dict[str, float], conditions: Conditions | None) -> tuple[dict[str, float], list[str]]:
+    """Leave out what this voxel's tissue cannot give; with a note for each."""
+    if conditions is None:
+        return alpha, []
+    gm, wm = conditions.fractions["gm"], conditions.fractions["wm"]
+    usable = {name: a for name, a in alpha.items() if gm + a * wm >= LEAST_TISSUE}
+    notes = [
+        f"alpha-corrected values of {name} are n/a: with alpha {a:g} white matter counts too little, and there is "
+        f"hardly any grey matter ({gm:.2f})"
+        for name, a in alpha.items()
+        if name not in usable
+    ]
+    return usable, notes
+
+
 class Table:
     """Gathers the rows of the three tables, frame by frame."""
 
@@ -128,14 +152,14 @@ class Table:
         conditions: Conditions | None,
         assumed: Conditions | None,
         spread: dict[str, float],
-        settings: QuantifySettings,
+        alpha: dict[str, float],
     ) -> None:
         from snakemrs.quantify.propagation import fraction_covariance
 
         self.sums, self.water, self.conditions, self.assumed = sums, water, conditions, assumed
         self.spread = spread
         self.fraction_cov = fraction_covariance(spread) if spread else None
-        self.settings = settings
+        self.alpha = alpha
         self.rows: list[dict[str, Any]] = []
         self.parts: list[dict[str, Any]] = []
         self.effects: list[dict[str, Any]] = []
@@ -192,8 +216,8 @@ class Table:
             ("molar", self.conditions, self.fraction_cov, 1.0),
             ("molal", self.conditions, self.fraction_cov, 1.0),
         ]
-        if name in self.settings.alpha:
-            wanted.append(("alpha_corrected", self.conditions, self.fraction_cov, self.settings.alpha[name]))
+        if name in self.alpha:
+            wanted.append(("alpha_corrected", self.conditions, self.fraction_cov, self.alpha[name]))
         for quantity, conditions, fraction_cov, alpha in wanted:
             if conditions is None:
                 continue
