@@ -312,3 +312,19 @@ def test_sensitivity_says_what_water_t2_does(folder: Path):
     seen = {"gm": 0.4290 * 0.5918773, "wm": 0.2275 * 0.6228158, "csf": 0.0970 * 0.3842229}
     assert found["water_t2_gm"] == pytest.approx(100 * seen["gm"] / sum(seen.values()) * 0.1 * 0.03 / 0.11, rel=0.02)
     assert found["fraction_csf"] > 1
+
+
+def test_sensitivity_is_that_of_the_first_frame_that_was_fitted(folder: Path):
+    run(folder)
+    usual = read_table(folder / "out_desc-static_sensitivity.tsv")
+    table = folder / "s_desc-static_amplitudes.tsv"
+    lines = [line.split("\t") for line in table.read_text().splitlines()]
+    lost = [[*line[:4], "n/a", "n/a", "n/a", line[7]] if line[0] == "1" else line for line in lines]
+    table.write_text("\n".join("\t".join(line) for line in lost) + "\n")
+    rows = run(folder)
+    assert rows["1", "Glu"]["molal"] == "n/a"
+    assert float(rows["2", "Glu"]["molal"]) > 5
+    found = read_table(folder / "out_desc-static_sensitivity.tsv")
+    assert [(r["metabolite"], r["constant"]) for r in found] == [(r["metabolite"], r["constant"]) for r in usual]
+    for a, b in zip(found, usual, strict=True):
+        assert float(a["change_percent"]) == pytest.approx(float(b["change_percent"]), abs=1e-3)

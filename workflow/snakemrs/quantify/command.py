@@ -163,6 +163,8 @@ class Table:
         self.rows: list[dict[str, Any]] = []
         self.parts: list[dict[str, Any]] = []
         self.effects: list[dict[str, Any]] = []
+        # Sensitivities are shares, the same in all frames: they are given for the first that was fitted.
+        self.told: set[str] = set()
 
     def members(self, name: str, frame: Frame) -> list[str] | None:
         """Give the fitted parts of a metabolite or a sum; None where not all of a sum were fitted."""
@@ -233,7 +235,7 @@ class Table:
                     **{f"sd_{part}": found.parts[part] for part in PARTS},
                 }
             )
-        if row["frame"] == self.first_frame and (self.conditions or self.assumed):
+        if name not in self.told:
             conditions = self.conditions or self.assumed
             quantity = "molal" if self.conditions else "uncorrected"
             signal = self.water[0]
@@ -244,12 +246,8 @@ class Table:
 
             here = value(conditions)
             if here > 0:
+                self.told.add(name)
                 self._effects(name, quantity, here, value, constant_effects(value, conditions), conditions)
-
-    @property
-    def first_frame(self) -> str:
-        """The frame for which sensitivities are given (they are shares, the same in all frames)."""
-        return str(self.rows[0]["frame"]) if self.rows else str(self.parts[0]["frame"])
 
     def _effects(
         self, name: str, quantity: str, here: float, value: Any, effects: dict[str, float], conditions: Conditions

@@ -9,7 +9,7 @@ STEP_VERSIONS = {
     "basis": 2,
     "fit": 2,
     "dynamic": 2,
-    "quantify": 1,
+    "quantify": 2,
     "group": 3,
     "report": 1,
 }
