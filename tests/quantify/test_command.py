@@ -21,12 +21,14 @@ COVARIANCE = np.diag([0.04, 0.04, 0.09, 0.09, 0.16])
 COVARIANCE[2, 3] = COVARIANCE[3, 2] = -0.08
 
 
-def image(path: Path, centre: float = 0.0, **header: float) -> Path:
+def image(path: Path, centre: float = 0.0, rows: int = 1, **header: object) -> Path:
     affine = np.diag([20.0, 20.0, 20.0, 1.0])
     affine[0, 3] = centre
     known = {"SpectrometerFrequency": [123.25], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "RepetitionTime": 2.0}
     known = {k: v for k, v in (known | header).items() if v is not None}
-    nifti_mrs.write(NiftiMrs(np.ones((1, 1, 1, 16), np.complex64), affine, 5e-4, known), path)
+    shape = (1, 1, 1, 16) if rows == 1 else (1, 1, 1, 16, rows)
+    known |= {} if rows == 1 else {"dim_5": "DIM_DYN"}
+    nifti_mrs.write(NiftiMrs(np.ones(shape, np.complex64), affine, 5e-4, known), path)
     return path
 
 
@@ -220,6 +222,48 @@ def test_other_receiver_gains_are_refused_or_corrected(folder: Path):
     assert float(run(folder, "--settings", '{"receiver_gain": "ignore"}')["1", "Glu"]["molal"]) == same
     corrected = float(run(folder, "--settings", '{"receiver_gain": "decibel"}')["1", "Glu"]["molal"])
     assert corrected == pytest.approx(same / 10 ** (6 / 20))
+
+
+def test_steps_of_the_receiver_can_only_be_refused(folder: Path):
+    """GE's R1 and R2 and Siemens' high and low gain have no unit that could be corrected."""
+    same = run(folder)["1", "Glu"]["molal"]
+    assert "receiver gains are taken as equal" in notes(folder)
+    for mine, other in (("R1 11, R2 14", "R1 8, R2 14"), ("high", "low")):
+        image(folder / "svs.nii.gz", ReceiverGain=mine)
+        image(folder / "ref.nii.gz", ReceiverGain=other)
+        for choice in ("refuse", "decibel"):
+            with pytest.raises(DataError, match="different gains") as caught:
+                run(folder, "--settings", json.dumps({"receiver_gain": choice}))
+            assert mine in str(caught.value)
+            assert other in str(caught.value)
+        image(folder / "ref.nii.gz", ReceiverGain=mine)
+        assert run(folder)["1", "Glu"]["molal"] == same
+        assert "receiver gain" not in notes(folder)
+
+
+def test_sums_over_transients_are_brought_to_one_scale_by_their_numbers(folder: Path):
+    """64 transients summed for the spectrum, 8 for the water, both one stored signal."""
+    image(folder / "svs.nii.gz", NumberOfTransients=64)
+    image(folder / "ref.nii.gz", NumberOfTransients=8)
+    mean = float(run(folder)["1", "Glu"]["molal"])
+    summed = float(run(folder, "--settings", '{"signals": "sum"}')["1", "Glu"]["molal"])
+    assert summed == pytest.approx(mean / 8, rel=1e-6)
+    assert "sums of 64 transients, those of the water of 8" in notes(folder)
+
+
+def test_the_mean_of_stored_sums_counts_those_of_one_signal(folder: Path):
+    """8 stored sums of 8: by 64 transients in 8 rows, or as preprocessing says it of their mean."""
+    image(folder / "ref.nii.gz", NumberOfTransients=8)
+    image(folder / "svs.nii.gz", NumberOfTransients=64, rows=8)
+    choice = ("--settings", '{"signals": "sum"}')
+    usual = run(folder)["1", "Glu"]["molal"]
+    assert run(folder, *choice)["1", "Glu"]["molal"] == usual
+    averaged = {"NumberOfTransients": 64, "ProcessingApplied": [{"Method": "Signal averaging"}]}
+    image(folder / "svs.nii.gz", **averaged, TransientsPerSignal=8)
+    assert run(folder, *choice)["1", "Glu"]["molal"] == usual
+    image(folder / "svs.nii.gz", **averaged)
+    with pytest.raises(DataError, match="of how many transients"):
+        run(folder, *choice)
 
 
 def test_constants_of_ones_own_go_first(folder: Path):

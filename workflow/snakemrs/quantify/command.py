@@ -52,6 +52,7 @@ def quantify(
     from snakemrs.io import nifti_mrs
     from snakemrs.quantify import inputs
     from snakemrs.quantify.propagation import Conditions
+    from snakemrs.quantify.scale import water_scale
     from snakemrs.study.relaxation import UnknownFieldError, field_strength, load_constants
     from snakemrs.study.resources import constants
 
@@ -63,7 +64,7 @@ def quantify(
     frames, note = inputs.read_frames(amplitudes, sums)
     notes = [note] if note else []
     signal, no_water = inputs.read_water(amplitudes)
-    timing, gain, no_timing = inputs.read_timing(image, reference, settings)
+    timing, no_timing = inputs.read_timing(image, reference, settings)
     fractions, spread, no_tissue = inputs.read_tissue(tissue)
     own = own or (Path(settings.constants) if settings.constants else None)
     known, no_constants = None, None
@@ -83,10 +84,10 @@ def quantify(
     conditions, assumed = None, None
     if reason:
         notes.append(f"molar, molal and uncorrected values are n/a: {reason}")
-    elif signal is not None and timing is not None and known is not None:
-        if gain != 1.0:
-            signal = (signal[0] * gain, signal[1] * gain)
-            notes.append(f"water amplitude multiplied by {gain:.6g} for its other receiver gain")
+    elif signal is not None and timing is not None and known is not None and reference is not None:
+        factor, said = water_scale(image, reference, settings)
+        signal = (signal[0] * factor, signal[1] * factor)
+        notes += said
         guess = settings.assumed_tissue.model_dump()
         assumed = Conditions(timing, guess, known, settings.relaxation_by_tissue, settings.alpha)
         notes.append("uncorrected values assume " + ", ".join(f"{v:g} {t.upper()}" for t, v in guess.items()))

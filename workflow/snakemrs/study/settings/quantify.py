@@ -63,7 +63,11 @@ class QuantifySettings(Settings):
     """Repetition time of the water reference (s), where its header lacks it."""
     receiver_gain: Literal["refuse", "ignore", "amplitude", "decibel"] = "refuse"
     """What to do where the headers say different receiver gains for water and metabolites: refuse, ignore them, or
-    correct for them as amplitude factors or decibels."""
+    correct for them as amplitude factors or decibels (only numbers can be corrected: the steps of GE and Siemens are
+    refused)."""
+    signals: Literal["mean", "sum"] = "mean"
+    """What the scanner stored where it put several transients into one signal: their mean, or their sum, which is
+    corrected by the numbers of transients in the headers of spectrum and water reference."""
 
     @field_validator("alpha")
     @classmethod
