@@ -220,7 +220,8 @@ def _source(name: str, entry: dict[str, Any] | None, references: dict[str, str])
     """Write a set and its references in a line."""
     if entry is None:
         return "own"
-    return f"{name} ({'; '.join(references[r] for r in entry['references'])})"
+    caution = f"; caution: {entry['caution']}" if "caution" in entry else ""
+    return f"{name} ({'; '.join(references[r] for r in entry['references'])}){caution}"
 
 
 def _unknown_field(tesla: float, fields: dict[float, Any], missing: str, own: Any) -> UnknownFieldError:
