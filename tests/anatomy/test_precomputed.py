@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from snakemrs.anatomy.precomputed import find_derivatives, read_maps
+from snakemrs.anatomy.precomputed import find_derivatives, owner_of, read_maps
 from snakemrs.errors import RequestError
 
 TISSUES = ("GM", "WM", "CSF")
@@ -104,6 +104,56 @@ def test_maps_of_two_sessions_in_one_folder_are_refused(head: Any, tmp_path: Pat
     with pytest.raises(RequestError, match="more than one GM map") as caught:
         find_derivatives(tmp_path)
     assert "one participant and session" in str(caught.value)
+
+
+SUBJECTS_DIR = ("sub-01/mri/aparc+aseg.mgz", "sub-02/mri/aparc+aseg.mgz", "sub-02/mri/aseg.mgz")
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_of_freesurfers_folder_each_participant_gets_their_own_labels(tmp_path: Path):
+    folder = touch(tmp_path, *SUBJECTS_DIR)
+    for label in ("01", "02"):
+        owner = owner_of(Path(f"sub-{label}_ses-1_T1w.nii.gz"))
+        files, _ = find_derivatives(folder, owner)
+        assert files["labels"] == folder / f"sub-{label}/mri/aparc+aseg.mgz"
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        ((None, None), "more than one"),
+        (("03", None), "only others'"),
+    ],
+)
+def test_of_several_peoples_labels_none_is_taken_at_random(
+    owner: tuple[str | None, str | None], words: str, tmp_path: Path
+):
+    with pytest.raises(RequestError, match=words) as caught:
+        find_derivatives(touch(tmp_path, *SUBJECTS_DIR), owner)
+    assert "sub-01/mri/aparc+aseg.mgz" in str(caught.value)
+    assert "{participant}" in str(caught.value)
+
+
+def test_sessions_and_folders_called_as_the_label_tell_whose_maps_they_are(tmp_path: Path):
+    names = [f"{p}/ses-{s}/p{k}head.nii" for p in ("anna", "bert") for s in "12" for k in "123"]
+    files, _ = find_derivatives(touch(tmp_path, *names), ("bert", "2"))
+    assert {f.parent for f in files.values()} == {tmp_path / "bert/ses-2"}
+
+
+def test_in_a_folder_of_the_participants_own_the_files_may_be_called_otherwise(tmp_path: Path):
+    folder = touch(tmp_path / "sub-01", *(f"p{k}sub-PILOT7_T1w.nii" for k in "123"))
+    assert find_derivatives(folder, ("01", "1"))[1] == "CAT12"
+
+
+def test_maps_of_different_folders_make_no_set(tmp_path: Path):
+    with pytest.raises(RequestError, match="different folders"):
+        find_derivatives(touch(tmp_path, "a/c1x.nii", "a/c2x.nii", "b/c3x.nii"))
 
 
 def test_a_folder_without_maps_is_refused_with_the_names_that_are_known(tmp_path: Path):

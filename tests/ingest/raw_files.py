@@ -105,6 +105,7 @@ def write_twix(
     end: bool = True,
     software: str = "syngo MR B17",
     reference: np.ndarray | None = None,
+    protocol: tuple[str, ...] = (),
 ) -> Path:
     """Siemens twix, VB by default; shape of `data` (transients, coils, points).
 
@@ -128,7 +129,7 @@ def write_twix(
     ascconv = "\n".join(
         [
             "### ASCCONV BEGIN ###",
-            f"sRXSPEC.alDwellTime[0] = {dwell}", "adFlipAngleDegree[0] = 90",
+            *protocol, f"sRXSPEC.alDwellTime[0] = {dwell}", "adFlipAngleDegree[0] = 90",
             f"alTE[0] = {int(TE * 1e6)}", f"alTR[0] = {int(TR * 1e6)}",
             'sTXSPEC.asNucleusInfo[0].tNucleus = ""1H""',
             f"sTXSPEC.asNucleusInfo[0].lFrequency = {int(FREQUENCY * 1e6)}",
@@ -213,8 +214,17 @@ def _lines(
     return result
 
 
-def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision: float = 26.002) -> Path:
-    """P-file; shape of both (frames, coils, points); the number of water frames must be 16 over the nex."""
+def write_ge(
+    folder: Path,
+    metabolites: np.ndarray,
+    water: np.ndarray,
+    revision: float = 26.002,
+    gains: tuple[int, int] | None = None,
+) -> Path:
+    """P-file; shape of both (frames, coils, points); the number of water frames must be 16 over the nex.
+
+    `gains` are R1 and R2 of the prescan, which stand in front of transmit gain and frequency (at byte 424).
+    """
     from spec2nii.GE.ge_hdr_fields import get_pfile_hdr_fields
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -243,6 +253,8 @@ def write_ge(folder: Path, metabolites: np.ndarray, water: np.ndarray, revision:
             setattr(header, key, value)
     raw = bytearray(bytes(header).ljust(offset, b"\0"))
     raw[:4] = struct.pack("<f", revision)
+    if gains is not None:
+        struct.pack_into("<ii", raw, kind.rhr_rh_ps_mps_freq.offset - 12, *gains)
     blocks = []
     scale = 1e3
     for coil in range(coils):

@@ -144,6 +144,27 @@ def test_a_number_of_averages_on_the_scanner_is_the_number_of_transients(tmp_pat
         assert nifti_mrs.read(out).header["NumberOfTransients"] == count
 
 
+@pytest.mark.parametrize(
+    ("write", "gain"),
+    [
+        (lambda d: raw.write_ge(d, MANY, WATER, gains=(11, 14)), "R1 11, R2 14"),
+        (lambda d: raw.write_ge(d, MANY, WATER, revision=16.0, gains=(7, 15)), "R1 7, R2 15"),
+        (lambda d: raw.write_ge(d, MANY, WATER), None),
+        (lambda d: raw.write_twix(d, MANY, protocol=("sRXSPEC.lGain = 1",)), "high"),
+        (lambda d: raw.write_twix(d, MANY, protocol=("sRXSPEC.bGainValid = 0x1",)), "low"),
+        (lambda d: raw.write_twix(d, MANY), None),
+    ],
+)
+def test_the_receiver_gain_is_kept_where_the_raw_file_says_it(
+    write: Callable[[Path], Path], gain: str | None, tmp_path: Path
+) -> None:
+    """GE's R1 and R2; the step of Siemens, whose protocol leaves out a nought."""
+    out = tmp_path / "sub-01_svs.nii.gz"
+    convert_all([(write(tmp_path / "raw"), out)], IngestSettings(), "01")
+    assert nifti_mrs.read(out).header.get("ReceiverGain") == gain
+    assert json.loads(out.with_name("sub-01_svs.json").read_text()).get("ReceiverGain") == gain
+
+
 def test_the_header_is_valid_nifti_mrs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     validator = pytest.importorskip("nifti_mrs.nifti_mrs")
     out = tmp_path / "sub-01_svs.nii.gz"

@@ -9,7 +9,7 @@ import pytest
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile
-from snakemrs.ingest.sidecar import bids_sidecar, check, header_extension, model_of, software_of, vendor_of
+from snakemrs.ingest.sidecar import bids_sidecar, check, gain_of, header_extension, model_of, software_of, vendor_of
 from snakemrs.ingest.timing import Timing
 from snakemrs.io.nifti_mrs import NiftiMrs
 from snakemrs.study.settings.ingest import IngestSettings
@@ -33,6 +33,11 @@ def test_only_allowed_fields_get_through() -> None:
     assert "Quagmarsh" not in str(header)
     assert "Zebulina" not in str(header)
     assert header["ProcessingApplied"] == [{"Program": "FSL-MRS", "Method": "RF coil combination"}]
+
+
+def test_a_receiver_gain_is_a_number_or_a_known_word() -> None:
+    values = (12.5, "high", "R1 11, R2 14", {"Value": 3}, "Quagmarsh", "R1 of Quagmarsh")
+    assert [gain_of(value) for value in values] == [12.5, "high", "R1 11, R2 14", 3, None, None]
 
 
 @pytest.mark.parametrize(

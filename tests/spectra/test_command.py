@@ -51,6 +51,7 @@ def test_the_mean_is_one_spectrum_that_says_how_it_was_made(folder: Path) -> Non
     image = read(folder / "out" / "sub-01_acq-press_desc-preproc_svs.nii.gz")
     assert image.data.shape == (1, 1, 1, 2048)
     assert image.header["NumberOfTransients"] == 48
+    assert image.header["TransientsPerSignal"] == 1
     methods = [step["Method"] for step in image.header["ProcessingApplied"]]
     assert methods[0] == "Eddy current correction"
     assert methods[-1] == "Residual water removal"
@@ -208,7 +209,8 @@ def test_the_number_averaged_on_the_scanner_is_kept(tmp_path: Path) -> None:
     write(make_image(brain(Sampling())), tmp_path / "raw.nii.gz")
     (tmp_path / "raw.json").write_text('{"NumberOfTransients": 64}')
     run(tmp_path / "raw.nii.gz", "--output", tmp_path / "x")
-    assert read(tmp_path / "x_desc-preproc_svs.nii.gz").header["NumberOfTransients"] == 64
+    header = read(tmp_path / "x_desc-preproc_svs.nii.gz").header
+    assert header["NumberOfTransients"] == header["TransientsPerSignal"] == 64
 
 
 def test_refused_data_leave_nothing_behind(folder: Path, scan: Scan, tmp_path: Path) -> None:

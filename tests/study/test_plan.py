@@ -158,6 +158,20 @@ def test_existing_maps_are_known_by_their_content(study: Path) -> None:
     assert after[1] != before[1]
 
 
+def test_a_segmentation_that_would_serve_two_people_is_a_problem(study: Path) -> None:
+    """A folder without {participant}, with labels that name nobody: the second participant would get the first's."""
+    with_two_sessions(study, "{backend: precomputed, precomputed: maps}")
+    scans = study / "scans.tsv"
+    scans.write_text(scans.read_text().replace("\t01\t02\t", "\t02\t02\t"))
+    (study / "maps").mkdir()
+    (study / "maps" / "aseg.mgz").write_text("labels")
+    plan = build_plan(study, lambda path: HEADER, find_maps=existing_maps)
+    found = [(p.participant, p.message) for p in plan.problems if p.file == "maps"]
+    assert [participant for participant, _ in found] == ["02"]
+    assert "sub-01 too" in found[0][1]
+    assert "{participant}" in found[0][1]
+
+
 def test_absent_existing_maps_are_a_problem_of_their_participant(study: Path) -> None:
     with_two_sessions(study, '{backend: precomputed, precomputed: "maps/{session}"}')
     plan = build_plan(study, lambda path: HEADER, find_maps=existing_maps)

@@ -196,6 +196,22 @@ def test_overlap_between_sessions_and_with_the_plan(study: dict[str, Path], tmp_
     assert float(quality["dice_planned"]["value"]) == pytest.approx(0.5)
 
 
+def test_each_voi_may_have_its_own_plan(study: dict[str, Path], tmp_path: Path):
+    name = "sub-01_ses-01_from-T1w_to-MNI152_xfm.json"
+    (tmp_path / name).write_text(json.dumps({"matrix": np.eye(4).tolist()}))
+    plan = {"planned_centre": {"acc": [-5, 0, 0], "occ": [-15, 0, 0]}, "planned_size": {"occ": [20, 20, 10]}}
+    found = {}
+    for voi in ("acc", "occ", "hip"):
+        image = spectrum(tmp_path, (-5.0, 0.0, 0.0), f"sub-01_ses-01_voi-{voi}_svs.nii.gz")
+        run(study, image, "--settings", json.dumps(plan))
+        found[voi] = {r["metric"]: r for r in read_table(tmp_path / "out_desc-voxel_quality.tsv")}
+    assert float(found["acc"]["dice_planned"]["value"]) == pytest.approx(1.0)
+    assert float(found["occ"]["distance_planned"]["value"]) == pytest.approx(10.0)
+    assert float(found["occ"]["dice_planned"]["value"]) == pytest.approx(2 * 2000 / (8000 + 4000))
+    assert found["hip"]["dice_planned"]["value"] == "n/a"
+    assert found["hip"]["dice_planned"]["rule"] == "no position is planned for the voi hip"
+
+
 def test_tissue_of_displaced_voxels(study: dict[str, Path], tmp_path: Path):
     """With 1000 Hz along x, NAA's voxel lies 2.5 mm to the right of creatine's: 12.5 % less tissue."""
     settings = '{"pulse_bandwidths": [1000, null, null], "carrier_ppm": 3.03}'

@@ -9,6 +9,7 @@ import numpy as np
 
 from snakemrs.anatomy.brain import Brain, find_brain
 from snakemrs.anatomy.images import Volume
+from snakemrs.anatomy.precomputed import Owner
 from snakemrs.errors import RequestError
 from snakemrs.study.settings.anatomy import AnatomySettings, Backend
 
@@ -52,7 +53,9 @@ class Segmentation:
     extra: dict[str, float] = field(default_factory=dict)
 
 
-def segment(t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Path) -> Segmentation:
+def segment(
+    t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Path, owner: Owner = (None, None)
+) -> Segmentation:
     """Segment a T1w image with the backend, or the two, of the settings.
 
     Parameters
@@ -64,6 +67,8 @@ def segment(t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Pat
     settings : AnatomySettings
     folder : Path
         For the files of programs.
+    owner : tuple
+        Labels of participant and session, to find their existing maps.
     """
     if settings.second_backend == settings.backend:
         raise RequestError("the second backend is the first", found=settings.second_backend)
@@ -78,10 +83,10 @@ def segment(t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Pat
             spacing=settings.registration_spacing,
             seed=settings.seed,
         )
-    maps, made_by = _maps(settings.backend, t1w, brain, settings, folder)
+    maps, made_by = _maps(settings.backend, t1w, brain, settings, folder, owner)
     second = None
     if settings.second_backend is not None:
-        second, other = _maps(settings.second_backend, t1w, brain, settings, folder)
+        second, other = _maps(settings.second_backend, t1w, brain, settings, folder, owner)
         made_by += f"; second: {other}"
     if settings.backend == "precomputed" or brain is None:
         mask, image = np.sum(list(maps.values()), axis=0) > 0.5, t1w
@@ -93,7 +98,7 @@ def segment(t1w: Volume, extracted: bool, settings: AnatomySettings, folder: Pat
 
 
 def _maps(
-    backend: Backend, t1w: Volume, brain: Brain | None, settings: AnatomySettings, folder: Path
+    backend: Backend, t1w: Volume, brain: Brain | None, settings: AnatomySettings, folder: Path, owner: Owner
 ) -> tuple[dict[str, np.ndarray], str]:
     """Tissue maps of one backend, and what made them."""
     if backend == "precomputed":
@@ -103,7 +108,7 @@ def _maps(
             raise RequestError(
                 "the backend precomputed needs to know where the maps are", remedy="set anatomy: precomputed"
             )
-        files, program = find_derivatives(Path(settings.precomputed))
+        files, program = find_derivatives(Path(settings.precomputed), owner)
         return read_maps(files, t1w), f"{program} ({', '.join(sorted({f.name for f in files.values()}))})"
     assert brain is not None
     if backend in ("fast", "synthseg"):

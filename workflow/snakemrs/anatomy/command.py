@@ -56,13 +56,14 @@ def segment(
 
     from snakemrs.anatomy import backends, quality, sessions
     from snakemrs.anatomy.checks import looks_extracted
+    from snakemrs.anatomy.precomputed import owner_of
 
     volume = read_t1w(t1w)
     known = brain_extracted if brain_extracted is not None else settings.brain_extracted
     extracted = looks_extracted(volume) if known is None else known
     with tempfile.TemporaryDirectory(prefix="snakemrs-") as folder:
         if reuse is None:
-            result = backends.segment(volume, extracted, settings, Path(folder))
+            result = backends.segment(volume, extracted, settings, Path(folder), owner_of(t1w))
         else:
             other = read_result(reuse, second=settings.second_backend is not None)
             result = sessions.bring(volume, extracted, other, settings, Path(folder), t1w)

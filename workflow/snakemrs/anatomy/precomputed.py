@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,25 @@ from snakemrs.study.resources import constants
 TISSUES = ("GM", "WM", "CSF")
 
 
-def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
+Owner = tuple[str | None, str | None]
+"""Labels of participant and session, where they are known."""
+
+
+def owner_of(path: Path) -> Owner:
+    """Labels of participant and session in a BIDS name; None for each that it lacks."""
+    participant, session = (re.search(rf"(?:^|_){entity}-([A-Za-z0-9]+)", path.name) for entity in ("sub", "ses"))
+    return participant and participant.group(1), session and session.group(1)
+
+
+def find_derivatives(folder: Path, owner: Owner = (None, None)) -> tuple[dict[str, Path], str]:
     """Find tissue maps, or one label image, in a folder of derivatives.
+
+    Parameters
+    ----------
+    folder : path
+        Of one participant and session, or of several whose labels are in the names of files or folders.
+    owner : tuple
+        Whose maps are wanted.
 
     Returns
     -------
@@ -23,12 +41,18 @@ def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
         ``GM WM CSF``, or ``labels``.
     made_by : str
         What program they are of.
+
+    Raises
+    ------
+    RequestError
+        If there are none, or none of `owner`, or more than one set that may be the owner's.
     """
     if not folder.is_dir():
         raise RequestError(
             "the folder of the existing segmentation is absent", file=folder, remedy="correct anatomy: precomputed"
         )
     rules = constants("tissue")["derivatives"]
+    others: list[Path] = []
     for name, rule in rules.items():
         if name == "labels":
             continue
@@ -40,21 +64,24 @@ def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
                 for f in sorted(folder.rglob(rule["pattern"].format(tissue=word)))
                 if "space-" not in f.name or "space-T1w" in f.name
             ]
-            if len(files) > 1:
-                raise RequestError(
-                    f"there is more than one {tissue} map",
-                    file=folder,
-                    found=", ".join(str(f.relative_to(folder)) for f in files[:4]),
-                    expected="one: the folder of one participant and session",
-                )
-            if files:
-                found[tissue] = files[0]
+            mine = _of_owner(files, folder, owner)
+            others += [f for f in files if f not in mine]
+            if mine:
+                found[tissue] = _only(mine, folder, f"{tissue} map")
         if len(found) == 3:
+            if len({file.parent for file in found.values()}) > 1:
+                raise _ambiguous("the tissue maps lie in different folders", [*found.values()], folder)
             return found, str(rule["made_by"])
     for file in rules["labels"]["files"]:
-        matches = sorted(folder.rglob(file))
-        if matches:
-            return {"labels": matches[0]}, str(rules["labels"]["made_by"])
+        files = sorted(folder.rglob(file))
+        mine = _of_owner(files, folder, owner)
+        others += [f for f in files if f not in mine]
+        if mine:
+            return {"labels": _only(mine, folder, f"{file} of labels")}, str(rules["labels"]["made_by"])
+    if others:
+        raise _ambiguous(
+            "there is no existing segmentation of this participant and session, only others'", others, folder
+        )
     patterns = [r["pattern"].format(tissue="|".join(r["tissues"].values())) for r in rules.values() if "pattern" in r]
     raise RequestError(
         "no existing segmentation was found",
@@ -63,9 +90,42 @@ def find_derivatives(folder: Path) -> tuple[dict[str, Path], str]:
     )
 
 
-def existing_maps(folder: Path) -> list[Path]:
+def _of_owner(files: list[Path], folder: Path, owner: Owner) -> list[Path]:
+    """Files below a folder that may be the owner's: by ``sub-`` and ``ses-``, or folders that are called as the label.
+
+    Those that name the owner go before those that name nobody. A label that `folder` itself names was chosen by the
+    user: there a lone file may be called otherwise.
+    """
+    for entity, label in zip(("sub", "ses"), owner, strict=True):
+        if label is None:
+            continue
+        below = {f: f.relative_to(folder) for f in files}
+        said = {f: set(re.findall(rf"{entity}-([A-Za-z0-9]+)", path.as_posix())) for f, path in below.items()}
+        own = [f for f in files if label in said[f] or label in below[f].parts[:-1]]
+        chosen = label in {*folder.parts, *re.findall(rf"{entity}-([A-Za-z0-9]+)", folder.as_posix())}
+        files = own or [f for f in files if chosen or not said[f]]
+    return files
+
+
+def _only(files: list[Path], folder: Path, what: str) -> Path:
+    if len(files) > 1:
+        raise _ambiguous(f"there is more than one {what}", files, folder)
+    return files[0]
+
+
+def _ambiguous(message: str, files: list[Path], folder: Path) -> RequestError:
+    return RequestError(
+        message,
+        file=folder,
+        found=", ".join(str(f.relative_to(folder)) for f in files[:4]) + (" …" if len(files) > 4 else ""),
+        expected="one: the folder of one participant and session",
+        remedy="put {participant} (and {session}) in the path of anatomy: precomputed",
+    )
+
+
+def existing_maps(folder: Path, participant: str | None = None, session: str | None = None) -> list[Path]:
     """Give the files of a folder of derivatives that would be read, sorted by tissue."""
-    files, _ = find_derivatives(folder)
+    files, _ = find_derivatives(folder, (participant, session))
     return [files[key] for key in sorted(files)]
 
 

@@ -68,6 +68,13 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def gain_of(said: Any) -> float | str | None:
+    """Give a receiver gain where it is a number or one of the words that ingest writes; None for anything else."""
+    said = said.get("Value") if isinstance(said, dict) else said
+    known = isinstance(said, str) and re.fullmatch(r"high|low|R1 \d{1,2}, R2 \d{1,2}", said)
+    return said if known else _number(said)
+
+
 def header_extension(
     image: NiftiMrs,
     raw: RawFile,
@@ -108,6 +115,7 @@ def header_extension(
         number = _number(old.get(key))
         if number is not None and (key == "TxOffset" or number > 0):
             header[key] = number
+    header["ReceiverGain"] = gain_of(raw.details.get("gain") or old.get("ReceiverGain"))
     header["NumberOfTransients"] = transients
     header["SequenceName"] = raw.sequence
     header["WaterSuppressed"] = water_suppressed
@@ -192,6 +200,7 @@ def bids_sidecar(
         "InversionTime": header.get("InversionTime"),
         "MixingTime": header.get("MixingTime"),
         "FlipAngle": header.get("ExcitationFlipAngle"),
+        "ReceiverGain": header.get("ReceiverGain"),
         "AcquisitionVoxelSize": [round(float(v), 4) for v in np.linalg.norm(image.affine[:3, :3], axis=0)],
         "WaterSuppression": header.get("WaterSuppressed"),
         "ReceiveCoilActiveElements": None,

@@ -23,7 +23,11 @@ from snakemrs.io.atomic import replacing
 EXTENSION_CODE = 44
 
 #: Keys of the header that the standard does not define, and what they say.
-OWN_KEYS = {"NumberOfTransients": "Number of transients that the data hold or are the mean of."}
+OWN_KEYS = {
+    "NumberOfTransients": "Number of transients that the data hold or are the mean of.",
+    "TransientsPerSignal": "Number of transients that the scanner put into each signal it stored.",
+    "ReceiverGain": "Gain of the receiver in the vendor's terms: a number, high or low (Siemens), R1 and R2 (GE).",
+}
 
 
 @dataclass(frozen=True)

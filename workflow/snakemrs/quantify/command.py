@@ -52,7 +52,8 @@ def quantify(
     from snakemrs.io import nifti_mrs
     from snakemrs.quantify import inputs
     from snakemrs.quantify.propagation import Conditions
-    from snakemrs.study.relaxation import field_strength, load_constants
+    from snakemrs.quantify.scale import water_scale
+    from snakemrs.study.relaxation import UnknownFieldError, field_strength, load_constants
     from snakemrs.study.resources import constants
 
     if not amplitudes.exists():
@@ -63,23 +64,30 @@ def quantify(
     frames, note = inputs.read_frames(amplitudes, sums)
     notes = [note] if note else []
     signal, no_water = inputs.read_water(amplitudes)
-    timing, gain, no_timing = inputs.read_timing(image, reference, settings)
+    timing, no_timing = inputs.read_timing(image, reference, settings)
     fractions, spread, no_tissue = inputs.read_tissue(tissue)
-    reason = no_water or no_timing
-    conditions, assumed = None, None
-    if reason:
-        notes.append(f"molar, molal and uncorrected values are n/a: {reason}")
-    elif signal is not None and timing is not None:
-        if gain != 1.0:
-            signal = (signal[0] * gain, signal[1] * gain)
-            notes.append(f"water amplitude multiplied by {gain:.6g} for its other receiver gain")
+    own = own or (Path(settings.constants) if settings.constants else None)
+    known, no_constants = None, None
+    try:
         known = load_constants(
             field_strength(image.spectrometer_frequency),
             metabolite_set=settings.metabolite_set,
             water_set=settings.water_set,
             content_set=settings.content_set,
-            own=own or settings.constants,
+            own=own,
         )
+    except UnknownFieldError as error:
+        if own is not None:
+            raise
+        no_constants = f"{error.message} ({error.found}); {error.remedy}"
+    reason = no_water or no_timing or no_constants
+    conditions, assumed = None, None
+    if reason:
+        notes.append(f"molar, molal and uncorrected values are n/a: {reason}")
+    elif signal is not None and timing is not None and known is not None and reference is not None:
+        factor, said = water_scale(image, reference, settings)
+        signal = (signal[0] * factor, signal[1] * factor)
+        notes += said
         guess = settings.assumed_tissue.model_dump()
         assumed = Conditions(timing, guess, known, settings.relaxation_by_tissue, settings.alpha)
         notes.append("uncorrected values assume " + ", ".join(f"{v:g} {t.upper()}" for t, v in guess.items()))
@@ -88,9 +96,14 @@ def quantify(
             notes.append(f"molar and molal are n/a: {no_tissue}")
         else:
             conditions = replace(assumed, fractions=fractions)
-    table = Table(sums, signal, conditions, assumed, spread, settings)
+    alpha, lacking = usable_alpha(settings.alpha, conditions)
+    notes += lacking
+    table = Table(sums, signal, conditions, assumed, spread, alpha)
     for frame in frames:
         table.add(frame)
+    unknown = [name for name in alpha if name not in {row["metabolite"] for row in table.rows}]
+    if unknown:
+        notes.append(f"alpha-corrected values of {', '.join(unknown)} are n/a: not in the table of amplitudes")
     stem = prefix.rstrip("_")
     label = label_of(amplitudes)
     if label and not stem.endswith(f"_desc-{label}"):
@@ -111,6 +124,25 @@ def label_of(amplitudes: Path) -> str | None:
     return found.group(1) if found else None
 
 
+LEAST_TISSUE = 0.05
+"""Share of grey matter, and of white matter times alpha, below which there is nothing to divide by."""
+
+
+def usable_alpha(alpha: dict[str, float], conditions: Conditions | None) -> tuple[dict[str, float], list[str]]:
+    """Leave out what this voxel's tissue cannot give; with a note for each."""
+    if conditions is None:
+        return alpha, []
+    gm, wm = conditions.fractions["gm"], conditions.fractions["wm"]
+    usable = {name: a for name, a in alpha.items() if gm + a * wm >= LEAST_TISSUE}
+    notes = [
+        f"alpha-corrected values of {name} are n/a: with alpha {a:g} white matter counts too little, and there is "
+        f"hardly any grey matter ({gm:.2f})"
+        for name, a in alpha.items()
+        if name not in usable
+    ]
+    return usable, notes
+
+
 class Table:
     """Gathers the rows of the three tables, frame by frame."""
 
@@ -121,17 +153,19 @@ class Table:
         conditions: Conditions | None,
         assumed: Conditions | None,
         spread: dict[str, float],
-        settings: QuantifySettings,
+        alpha: dict[str, float],
     ) -> None:
         from snakemrs.quantify.propagation import fraction_covariance
 
         self.sums, self.water, self.conditions, self.assumed = sums, water, conditions, assumed
         self.spread = spread
         self.fraction_cov = fraction_covariance(spread) if spread else None
-        self.settings = settings
+        self.alpha = alpha
         self.rows: list[dict[str, Any]] = []
         self.parts: list[dict[str, Any]] = []
         self.effects: list[dict[str, Any]] = []
+        # Sensitivities are shares, the same in all frames: they are given for the first that was fitted.
+        self.told: set[str] = set()
 
     def members(self, name: str, frame: Frame) -> list[str] | None:
         """Give the fitted parts of a metabolite or a sum; None where not all of a sum were fitted."""
@@ -185,8 +219,8 @@ class Table:
             ("molar", self.conditions, self.fraction_cov, 1.0),
             ("molal", self.conditions, self.fraction_cov, 1.0),
         ]
-        if name in self.settings.alpha:
-            wanted.append(("alpha_corrected", self.conditions, self.fraction_cov, self.settings.alpha[name]))
+        if name in self.alpha:
+            wanted.append(("alpha_corrected", self.conditions, self.fraction_cov, self.alpha[name]))
         for quantity, conditions, fraction_cov, alpha in wanted:
             if conditions is None:
                 continue
@@ -202,7 +236,7 @@ class Table:
                     **{f"sd_{part}": found.parts[part] for part in PARTS},
                 }
             )
-        if row["frame"] == self.first_frame and (self.conditions or self.assumed):
+        if name not in self.told:
             conditions = self.conditions or self.assumed
             quantity = "molal" if self.conditions else "uncorrected"
             signal = self.water[0]
@@ -213,12 +247,8 @@ class Table:
 
             here = value(conditions)
             if here > 0:
+                self.told.add(name)
                 self._effects(name, quantity, here, value, constant_effects(value, conditions), conditions)
-
-    @property
-    def first_frame(self) -> str:
-        """The frame for which sensitivities are given (they are shares, the same in all frames)."""
-        return str(self.rows[0]["frame"]) if self.rows else str(self.parts[0]["frame"])
 
     def _effects(
         self, name: str, quantity: str, here: float, value: Any, effects: dict[str, float], conditions: Conditions

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from snakemrs.errors import DataError, RequestError
+from snakemrs.errors import DataError
 from snakemrs.io.tables import Row, parse_number, read_table
 from snakemrs.study.settings.quantify import QuantifySettings
 
@@ -142,32 +142,28 @@ def read_tissue(path: Path | None) -> tuple[dict[str, float] | None, dict[str, f
     return values, spread, None
 
 
-def read_timing(
-    svs: NiftiMrs, water: NiftiMrs | None, settings: QuantifySettings
-) -> tuple[Timing | None, float, str | None]:
-    """Gather echo and repetition times, and the factor that corrects for different receiver gains.
+def read_timing(svs: NiftiMrs, water: NiftiMrs | None, settings: QuantifySettings) -> tuple[Timing | None, str | None]:
+    """Gather echo and repetition times, and check that the water reference is of the same voxel.
 
     Returns
     -------
     timing : Timing or None
-    gain : float
-        By which the water amplitude must be multiplied.
     reason : str or None
         Why there is no timing.
     """
     from snakemrs.quantify.concentration import Timing
 
     if water is None:
-        return None, 1.0, "no water reference"
+        return None, "no water reference"
     values = {
-        "EchoTime": settings.echo_time or svs.echo_time,
-        "RepetitionTime": settings.repetition_time or svs.repetition_time,
-        "EchoTime of the water": settings.water_echo_time or water.echo_time,
-        "RepetitionTime of the water": settings.water_repetition_time or water.repetition_time,
+        "EchoTime": _said_once(svs, svs.echo_time, settings, "echo_time"),
+        "RepetitionTime": _said_once(svs, svs.repetition_time, settings, "repetition_time"),
+        "EchoTime of the water": _said_once(water, water.echo_time, settings, "water_echo_time"),
+        "RepetitionTime of the water": _said_once(water, water.repetition_time, settings, "water_repetition_time"),
     }
     lacking = [name for name, value in values.items() if value is None]
     if lacking:
-        return None, 1.0, f"the header lacks {', '.join(lacking)} (say it in the settings of quantify)"
+        return None, f"the header lacks {', '.join(lacking)} (say it in the settings of quantify)"
     te, tr, water_te, water_tr = (float(v) for v in values.values() if v is not None)
     for image, echo, repetition in ((svs, te, tr), (water, water_te, water_tr)):
         if not 0.001 <= echo < 1.0 or not echo < repetition or repetition < 0.1 or repetition > 1e4:
@@ -175,10 +171,24 @@ def read_timing(
                 "echo and repetition time are impossible",
                 found=f"TE {echo:g} s, TR {repetition:g} s",
                 expected="TE of 0.001 to 1 s, shorter than TR; in seconds",
-                remedy="correct the sidecar or give them in the settings of quantify",
+                remedy="correct the header (in a study with the settings of ingest); those of quantify are for one "
+                "without times",
             )
     check_same_voxel(svs, water)
-    return Timing(te, tr, water_te, water_tr), receiver_gain(svs, water, settings), None
+    return Timing(te, tr, water_te, water_tr), None
+
+
+def _said_once(image: NiftiMrs, header: float | None, settings: QuantifySettings, name: str) -> float | None:
+    """Give a time (s) of the header, or of the settings where the header lacks it; both must not differ by over 1 %."""
+    setting: float | None = getattr(settings, name)
+    if header is None or setting is None or abs(setting - header) <= 0.01 * abs(header):
+        return setting if header is None else header
+    raise image.error(
+        f"header and settings disagree about {name.removeprefix('water_').replace('_', ' ')}",
+        found=f"{header:g} s in the header, {setting:g} s in quantify: {name}",
+        expected="one time",
+        remedy=f"take {name} out of the settings, or correct the header (in a study with the settings of ingest)",
+    )
 
 
 def check_same_voxel(svs: NiftiMrs, water: NiftiMrs) -> None:
@@ -200,38 +210,3 @@ def check_same_voxel(svs: NiftiMrs, water: NiftiMrs) -> None:
             expected=f"the voxel of {svs.path}, {abs(np.linalg.det(mine[:3, :3])):.0f} mm³",
             remedy="pair the water reference of the same voxel in scans.tsv",
         )
-
-
-GAIN_KEYS = ("ReceiverGain", "RxGain", "receiver_gain")
-
-
-def receiver_gain(svs: NiftiMrs, water: NiftiMrs, settings: QuantifySettings) -> float:
-    """Factor for the water amplitude that makes up for another receiver gain; 1 where the headers say nothing."""
-    gains = [next((_scalar(image.header[k]) for k in GAIN_KEYS if k in image.header), None) for image in (svs, water)]
-    mine, other = gains
-    if mine is None or other is None or mine == other or settings.receiver_gain == "ignore":
-        return 1.0
-    if settings.receiver_gain == "refuse":
-        raise DataError(
-            "water and metabolites were received with different gains",
-            file=water.path,
-            found=f"receiver gain {other:g}",
-            expected=f"{mine:g} of {svs.path}",
-            remedy="say in the settings of quantify what the numbers mean (receiver_gain: amplitude or decibel), "
-            "or that the signals are corrected already (ignore)",
-        )
-    if settings.receiver_gain == "decibel":
-        return float(10.0 ** ((mine - other) / 20.0))
-    return mine / other
-
-
-def _scalar(value: Any) -> float:
-    """Read a header value that may be a list of one, or a dictionary with ``Value`` (NIfTI-MRS user keys)."""
-    if isinstance(value, dict):
-        value = value.get("Value")
-    if isinstance(value, list):
-        value = value[0]
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise RequestError("the receiver gain in the header is no number", found=value) from None

@@ -301,7 +301,11 @@ def write_result(
     used = int(np.sum(done.outliers.weights > 0))
     total = header_number(svs, "NumberOfTransients")
     # Of an image that was averaged on the scanner without saying of how many, the number stays unknown.
-    known = {} if count == 1 and total is None else {"NumberOfTransients": used * done.averages}
+    known = (
+        {}
+        if count == 1 and total is None
+        else {"NumberOfTransients": used * done.averages, "TransientsPerSignal": done.averages}
+    )
     mean = svs.with_signal(done.mean, **known)
     water_rows = [] if water is None else water_trace_rows(done, water, settings.water_interleaved)
     # Frames and tables are written for a single transient too: every spectrum has the same files.
@@ -322,6 +326,7 @@ def write_result(
         header = {
             **image.header,
             "NumberOfTransients": int(np.median([r["transients"] for r in shown])) * done.averages,
+            **({"TransientsPerSignal": done.averages} if known else {}),
         }
         if len(kept) > 1:
             header["dim_5_header"] = extra
@@ -330,7 +335,9 @@ def write_result(
         write(_noted(image, [*done.steps, ("Signal averaging", detail)]), place("desc-frames_svs.nii.gz"))
         write_table(place("desc-frames_quality.tsv"), rows, list(FRAME_COLUMNS), {**FRAME_COLUMNS, **notes})
     if count > 1:
-        single = svs.with_signal(done.fids, "DIM_DYN", NumberOfTransients=done.averages)
+        single = svs.with_signal(
+            done.fids, "DIM_DYN", NumberOfTransients=done.averages, TransientsPerSignal=done.averages
+        )
         without = [step for step in done.steps if step[0] != "Signal averaging"]
         write(_noted(single, without), place("desc-transients_svs.nii.gz"))
     write_table(
@@ -345,7 +352,11 @@ def write_result(
         frames_all = len(done.water_trace.used)
         _, _, averages = timing.onsets(water, frames_all)
         total = header_number(water, "NumberOfTransients")
-        known = {} if frames_all == 1 and total is None else {"NumberOfTransients": frames_used * averages}
+        known = (
+            {}
+            if frames_all == 1 and total is None
+            else {"NumberOfTransients": frames_used * averages, "TransientsPerSignal": averages}
+        )
         image = water.with_signal(done.water, **known)
         water_steps = [
             s for s in done.steps if s[0] in ("RF coil combination", "Conjugation", "Eddy current correction")

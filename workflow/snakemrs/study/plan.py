@@ -170,7 +170,7 @@ def build_plan(
     study: Path,
     read_header: Callable[[Path], dict[str, Any]],
     progress: Callable[[int, int], None] = lambda done, total: None,
-    find_maps: Callable[[Path], list[Path]] = lambda folder: [folder],
+    find_maps: Callable[[Path, str, str], list[Path]] = lambda folder, participant, session: [folder],
 ) -> Plan:
     """Resolve a study: validate its files, hash its raw data, name every output.
 
@@ -184,8 +184,8 @@ def build_plan(
     progress : callable
         Told (files looked at, files in all).
     find_maps : callable
-        Gives the files that the segmentation backend ``precomputed`` would read of a folder
-        (`snakemrs.anatomy.precomputed`). May raise `SnakeMRSError`: a problem of that participant.
+        Gives the files that the segmentation backend ``precomputed`` would read of a folder for a participant and
+        session (`snakemrs.anatomy.precomputed`). May raise `SnakeMRSError`: a problem of that participant.
 
     Raises
     ------
@@ -305,11 +305,12 @@ def _plan_anatomies(
     scans: list[Scan],
     settings: AnatomySettings,
     cache: HashCache,
-    find_maps: Callable[[Path], list[Path]],
+    find_maps: Callable[[Path, str, str], list[Path]],
 ) -> tuple[list[PlannedAnatomy], list[Problem]]:
     """Name the results of all T1w images; a participant whose existing maps cannot be found is a problem."""
     anatomies: list[PlannedAnatomy] = []
     problems: list[Problem] = []
+    users: dict[tuple[Path, ...], str] = {}
     for scan in scans:
         if scan.suffix != "T1w":
             continue
@@ -317,15 +318,28 @@ def _plan_anatomies(
         if anatomy.existing is not None:
             digest = "missing"
             try:
-                files = find_maps(study / anatomy.existing)
+                files = find_maps(study / anatomy.existing, scan.participant, scan.session)
+                other = users.setdefault(tuple(files), scan.participant)
+                if other != scan.participant:
+                    raise SnakeMRSError(
+                        f"the existing segmentation serves sub-{other} too",
+                        found=files[0].name,
+                        remedy="put {participant} in the path of anatomy: precomputed",
+                    )
                 digest = joined([cache.look(file, lambda path: {})[0] for file in files])
             except (SnakeMRSError, OSError) as error:
-                text = error.message if isinstance(error, SnakeMRSError) else str(error)
+                text = _in_a_line(error) if isinstance(error, SnakeMRSError) else str(error)
                 problem = Problem("error", text, anatomy.existing, None, scan.participant)
                 problems += [problem] if problem not in problems else []
             anatomy = replace(anatomy, existing_sha256=digest)
         anatomies.append(anatomy)
     return anatomies, problems
+
+
+def _in_a_line(error: SnakeMRSError) -> str:
+    """Give what is wrong, what was found and what to do in one line."""
+    found = f" (found: {error.found})" if error.found else ""
+    return f"{error.message}{found}" + (f"; {error.remedy}" if error.remedy else "")
 
 
 def _plan_anatomy(scan: Scan, earlier: list[PlannedAnatomy], settings: AnatomySettings) -> PlannedAnatomy:

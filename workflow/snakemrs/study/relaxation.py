@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snakemrs.errors import RequestError
 from snakemrs.study.resources import constants
 
+
+class UnknownFieldError(RequestError):
+    """There are no published relaxation times for a field strength."""
+
+
 TISSUES = ("gm", "wm", "csf")
 PROTON_MHZ_PER_TESLA = 42.577478518
 
@@ -124,8 +129,9 @@ def load_constants(
     Raises
     ------
     RequestError
-        Unknown set, unknown key in `own`, or a field strength for which nothing is published and `own` does not say
-        all that is needed.
+        Unknown set, unknown key in `own`.
+    UnknownFieldError
+        A field strength for which nothing is published, and `own` does not say all that is needed.
     """
     relaxation, water = constants("relaxation"), constants("water")
     mine = _read_own(own)
@@ -158,14 +164,15 @@ def load_constants(
     times.update({name: Times(v.t1, v.t1, v.t2, v.t2) for name, v in mine.metabolites.items()})
     t1 = {t: mine.water[t].t1 if t in mine.water else waters[t]["t1"] for t in TISSUES}  # type: ignore[index]
     t2 = {t: mine.water[t].t2 if t in mine.water else waters[t]["t2"] for t in TISSUES}  # type: ignore[index]
-    metabolite_sd = (metabolites or {}).get("relative_sd", {})
-    water_sd = (waters or {}).get("relative_sd", {})
+    # A time of one's own is not exact: where its spread is not given it is that of the set it replaces.
+    metabolite_sd = _nearest(relaxation["metabolites"][names["metabolites"]]["fields"], tesla)["relative_sd"]
+    water_sd = _nearest(relaxation["water"][names["water"]]["fields"], tesla)["relative_sd"]
     relative_sd = {
-        "metabolite_t1": metabolite_sd.get("t1", 0.0),
-        "metabolite_t2": metabolite_sd.get("t2", 0.0),
-        "water_t1": water_sd.get("t1", 0.0),
-        "water_t2": water_sd.get("t2", 0.0),
-        "water_t2_csf": water_sd.get("t2_csf", water_sd.get("t2", 0.0)),
+        "metabolite_t1": metabolite_sd["t1"],
+        "metabolite_t2": metabolite_sd["t2"],
+        "water_t1": water_sd["t1"],
+        "water_t2": water_sd["t2"],
+        "water_t2_csf": water_sd.get("t2_csf", water_sd["t2"]),
         **{f"content_{t}": contents["relative_sd"][t] for t in TISSUES},
     }
     stray = set(mine.relative_sd) - set(relative_sd)
@@ -180,7 +187,9 @@ def load_constants(
         "content": _source(names["content"], contents, water["references"]),
     }
     if own is not None:
+        taken = ", ".join(f"{k} {100 * v:g} %" for k, v in relative_sd.items() if k not in mine.relative_sd)
         sources["own"] = f"{Path(own).name}: {mine.reference}"
+        sources["own"] += f" (standard deviations taken from the published sets: {taken})" if taken else ""
     field = min(relaxation["metabolites"][names["metabolites"]]["fields"], key=lambda f: abs(f - tesla))
     return TissueConstants(
         field=float(field) if metabolites is not None else round(tesla, 2),
@@ -194,6 +203,12 @@ def load_constants(
     )
 
 
+def _nearest(fields: dict[float, Any], tesla: float) -> dict[str, Any]:
+    """Entry of the nearest field strength."""
+    entry: dict[str, Any] = fields[min(fields, key=lambda f: abs(f - tesla))]
+    return entry
+
+
 def _at_field(fields: dict[float, Any], tesla: float) -> dict[str, Any] | None:
     """Entry of the nearest field strength within 10 %; None where there is none."""
     nearest = min(fields, key=lambda f: abs(f - tesla))
@@ -205,11 +220,12 @@ def _source(name: str, entry: dict[str, Any] | None, references: dict[str, str])
     """Write a set and its references in a line."""
     if entry is None:
         return "own"
-    return f"{name} ({'; '.join(references[r] for r in entry['references'])})"
+    caution = f"; caution: {entry['caution']}" if "caution" in entry else ""
+    return f"{name} ({'; '.join(references[r] for r in entry['references'])}){caution}"
 
 
-def _unknown_field(tesla: float, fields: dict[float, Any], missing: str, own: Any) -> RequestError:
-    return RequestError(
+def _unknown_field(tesla: float, fields: dict[float, Any], missing: str, own: Any) -> UnknownFieldError:
+    return UnknownFieldError(
         "there are no published relaxation times for this field strength",
         file=own,
         found=f"{tesla:.2f} T",

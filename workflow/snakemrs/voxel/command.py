@@ -115,7 +115,7 @@ def voxel(
     if borrowed:
         moved = placement.spread_by_shift(box, maps, grid, settings.session_shift)
         spread = {name: float(np.hypot(sd, moved[name])) for name, sd in spread.items()}
-    quality += overlaps(box, to_template, compare, settings)
+    quality += overlaps(box, to_template, compare, settings, inputs.label_of(svs.name, "voi"))
     row: dict[str, Any] = {**fractions, "volume_mm3": whole, "flag": "; ".join(flags) or None}
     row.update({f"{name}_sd": sd for name, sd in spread.items()})
     if mask_output is not None:
@@ -214,7 +214,7 @@ def second_opinion(
 
 
 def overlaps(
-    box: Any, to_template: Any | None, compare: tuple[Path, ...], settings: VoxelSettings
+    box: Any, to_template: Any | None, compare: tuple[Path, ...], settings: VoxelSettings, voi: str | None
 ) -> list[dict[str, Any]]:
     """Overlap with the planned voxel and with those of other sessions, in template space where both are known there."""
     import numpy as np
@@ -223,15 +223,19 @@ def overlaps(
 
     rows: list[dict[str, Any]] = []
     mine = None if to_template is None else to_template @ box
+    centre, size = settings.planned_for(voi)
     if settings.planned_centre is not None:
-        if mine is None:
+        if centre is None:
+            rule = "no position is planned for " + (f"the voi {voi}" if voi else "a spectrum without a voi label")
+            rows.append({"metric": "dice_planned", "verdict": "n/a", "rule": rule})
+        elif mine is None:
             rows.append({"metric": "dice_planned", "verdict": "n/a", "rule": "the way to template space is unknown"})
         else:
-            edges = settings.planned_size or tuple(np.sqrt((mine[:3, :3] ** 2).sum(axis=0)))
+            edges = size or tuple(np.sqrt((mine[:3, :3] ** 2).sum(axis=0)))
             planned = np.diag([*edges, 1.0])
             # The planned voxel takes the orientation of the real one when only its centre is known.
-            planned = planned if settings.planned_size else mine.copy()
-            planned[:3, 3] = settings.planned_centre
+            planned = planned if size else mine.copy()
+            planned[:3, 3] = centre
             away = float(np.linalg.norm(mine[:3, 3] - planned[:3, 3]))
             rows.append({"metric": "distance_planned", "value": away, "unit": "mm", "verdict": "n/a"})
             rows.append(grade("dice_planned", displacement.dice(mine, planned), "below", settings.warned_dice))

@@ -100,9 +100,14 @@ def rotation_of(affine: Any) -> float:
 
 def session_of(name: str) -> str | None:
     """Session label in a BIDS name."""
+    return label_of(name, "ses")
+
+
+def label_of(name: str, entity: str) -> str | None:
+    """Label of an entity (``ses``, ``voi``) in a BIDS name."""
     import re
 
-    found = re.search(r"_ses-([A-Za-z0-9]+)", name)
+    found = re.search(rf"_{entity}-([A-Za-z0-9]+)", name)
     return found.group(1) if found else None
 
 

@@ -55,6 +55,17 @@ def read_header(path: Path) -> Any:
     return header
 
 
+def receiver_gain(header: Any) -> str | None:
+    """Give the receiver gains of the prescan, ``R1 11, R2 14``; None where they are not set.
+
+    spec2nii does not name them: in every revision ``rdb_hdr_ps_mps_r1``, ``_r2`` and ``_tg`` are the three whole
+    numbers before ``rdb_hdr_ps_mps_freq``. R1 is analogue (1 to 15), R2 digital (1 to 30).
+    """
+    place = type(header).rhr_rh_ps_mps_freq.offset
+    first, second = struct.unpack_from("<ii", bytes(header), place - 12)
+    return f"R1 {first}, R2 {second}" if 1 <= first <= 15 and 1 <= second <= 31 else None
+
+
 def recognise(path: Path) -> RawFile:
     """Recognise a P-file; check that its samples are all there."""
     header = read_header(path)
@@ -120,8 +131,10 @@ def recognise(path: Path) -> RawFile:
         why=f"GE P-file, {metabolites} frames and {water} water frames × {coils} coils; "
         + ("no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"),
         problem=trouble(signal),
-        details={"water_inside": water > 0 and metabolites > 0, "water_frames": water},
-    )
+        details={
+            "water_inside": water > 0 and metabolites > 0, "water_frames": water, "gain": receiver_gain(header),
+        },
+    )  # fmt: skip
 
 
 def _check_water(

@@ -263,9 +263,18 @@ def _describe(path: Path, text: str, lines: Lines, vb: bool, measurements: int) 
         problem=trouble(lines.first),
         details={
             "water_inside": inside, "dynamic": dynamic, "measurements": measurements,
-            "seconds": seconds if lines.ticks.any() else None,
+            "seconds": seconds if lines.ticks.any() else None, "gain": receiver_gain(text),
         },
     )  # fmt: skip
+
+
+def receiver_gain(text: str) -> str | None:
+    """Give the step of the receiver, ``high`` or ``low``; None where the protocol does not say it.
+
+    The protocol leaves out numbers that are nought, such as the low gain, but then says that its gain is valid.
+    """
+    gain, valid = _number(_ascconv(text, "sRXSPEC.lGain")), _number(_ascconv(text, "sRXSPEC.bGainValid"))
+    return {1.0: "high", 0.0: "low"}.get(0.0 if gain is None and valid else gain if gain is not None else -1.0)
 
 
 def dimension_options(raw: RawFile) -> dict[str, Any]:

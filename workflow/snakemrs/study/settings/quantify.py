@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from snakemrs.study.settings import Settings
 
@@ -18,6 +19,20 @@ class AssumedTissue(Settings):
     """White matter."""
     csf: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Cerebrospinal fluid."""
+
+    @model_validator(mode="after")
+    def _is_tissue(self) -> Self:
+        total = self.gm + self.wm + self.csf
+        if abs(total - 1.0) > 1e-3:
+            raise ValueError(
+                f"the fractions gm {self.gm:g}, wm {self.wm:g}, csf {self.csf:g} sum to {total:g}, not to 1"
+            )
+        if self.gm + self.wm <= 0.0:
+            raise ValueError("without grey and white matter there is no tissue")
+        return self
+
+
+Alpha = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 class QuantifySettings(Settings):
@@ -33,7 +48,7 @@ class QuantifySettings(Settings):
     """A constants file of one's own (YAML); it goes before the published sets."""
     relaxation_by_tissue: bool = False
     """Weigh a metabolite's attenuation in grey and white matter by their fractions, instead of mean times."""
-    alpha: dict[str, float] = Field(default_factory=dict)
+    alpha: dict[str, Alpha] = Field(default_factory=dict)
     """Concentration in white over that in grey matter, by metabolite, for tissue-corrected values (Harris 2015),
     such as ``{GABA: 0.5}``. They are added as columns."""
     assumed_tissue: AssumedTissue = AssumedTissue()
@@ -48,4 +63,25 @@ class QuantifySettings(Settings):
     """Repetition time of the water reference (s), where its header lacks it."""
     receiver_gain: Literal["refuse", "ignore", "amplitude", "decibel"] = "refuse"
     """What to do where the headers say different receiver gains for water and metabolites: refuse, ignore them, or
-    correct for them as amplitude factors or decibels."""
+    correct for them as amplitude factors or decibels (only numbers can be corrected: the steps of GE and Siemens are
+    refused)."""
+    signals: Literal["mean", "sum"] = "mean"
+    """What the scanner stored where it put several transients into one signal: their mean, or their sum, which is
+    corrected by the numbers of transients in the headers of spectrum and water reference."""
+
+    @field_validator("alpha")
+    @classmethod
+    def _of_known_metabolites(cls, alpha: dict[str, float]) -> dict[str, float]:
+        """Refuse a name that no table of concentrations can have: it would be left out in silence."""
+        if not alpha:
+            return alpha
+        from snakemrs.study.resources import constants
+
+        single = set(constants("spin_systems")["metabolites"])
+        known = single | set(constants("fit_sums")["sums"])
+        for name in alpha:
+            if name not in known and not ("+" in name and set(name.split("+")) <= single):
+                near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.3)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ValueError(f"there is no metabolite or sum '{name}'{hint}")
+        return alpha
