@@ -58,6 +58,15 @@ def test_overlap_is_seen_from_onset_and_duration(data: pd.DataFrame) -> None:
         fit_mixed(data.assign(onset=onset, duration=240.0), RIGHT)
 
 
+@pytest.mark.parametrize("missing", ["n/a", None, np.nan])
+def test_overlap_is_seen_where_acq_and_run_are_missing(data: pd.DataFrame, missing: object) -> None:
+    times = data.assign(onset=data["frame"].astype(float) * 120, duration=240.0, acq=missing, run=missing)
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(times, RIGHT)
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(data.assign(sliding="true", acq=missing, run=missing), RIGHT)
+
+
 def test_the_baseline_of_each_period_is_no_covariate(data: pd.DataFrame) -> None:
     base = data[data["phase"] == "baseline"].assign(y=lambda d: d["glx_tnaa"].astype(float))
     means = base.groupby(["participant", "session"])["y"].mean()

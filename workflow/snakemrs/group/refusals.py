@@ -130,7 +130,7 @@ def _overlapping(data: pd.DataFrame) -> str | None:
     for name in _OVERLAP_COLUMNS:
         if name in data.columns and data[name].astype(str).str.lower().isin(_TRUE).any():
             marked = data[data[name].astype(str).str.lower().isin(_TRUE)]
-            if marked.groupby(keys, observed=True).size().max() > 1:
+            if np.bincount(_codes(marked, keys)).max() > 1:
                 return f"column {name} is true in {len(marked)} rows"
     if {"onset", "duration"} <= set(data.columns):
         import pandas as pd
@@ -138,8 +138,9 @@ def _overlapping(data: pd.DataFrame) -> str | None:
         times = data[keys].copy()
         times["start"] = pd.to_numeric(data["onset"], errors="coerce")
         times["end"] = times["start"] + pd.to_numeric(data["duration"], errors="coerce")
-        times = times.dropna(subset=["start", "end"]).drop_duplicates().sort_values([*keys, "start"])
-        before = times.groupby(keys, observed=True)["end"].shift()
+        times = times.dropna(subset=["start", "end"]).drop_duplicates().sort_values("start", kind="stable")
+        # A key that is n/a (no acq, no run) is a key like any other.
+        before = times.groupby(keys, sort=False, dropna=False, observed=True)["end"].shift()
         # Times come with rounding of the repetition time: a hundredth of a window is no overlap.
         over = before - times["start"] > 0.01 * (times["end"] - times["start"])
         if over.any():
