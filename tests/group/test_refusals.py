@@ -28,12 +28,39 @@ def data() -> pd.DataFrame:
 def test_frames_without_a_session_term_are_refused(data: pd.DataFrame, formula: str) -> None:
     with pytest.raises(RequestError, match="no-session-term") as caught:
         fit_mixed(data, formula)
-    assert "27 %" in str(caught.value)
+    assert "loses power" in str(caught.value)
     assert "(1|participant:session)" in str(caught.value)
+
+
+def test_the_reason_is_that_of_the_case(data: pd.DataFrame) -> None:
+    infusion = data[data["phase"] == "infusion"]
+    with pytest.raises(RequestError, match="in 27 % of studies without any"):
+        fit_mixed(infusion, NAIVE.replace("condition*phase", "condition"))
+    with pytest.raises(RequestError, match="3 % instead of 5 %") as caught:
+        fit_mixed(data, NAIVE)
+    assert "27 %" not in str(caught.value)
 
 
 def test_a_crossover_identifies_the_session_by_its_period_too(data: pd.DataFrame) -> None:
     fit_mixed(data, NAIVE + " + (1|participant:period)")
+
+
+@pytest.mark.parametrize("names", [("participant_id", "session_id"), ("subject", "session_id"), ("who", "when")])
+def test_participant_and_session_are_known_by_their_other_names(data: pd.DataFrame, names: tuple[str, str]) -> None:
+    person, session = names
+    table = data.rename(columns={"participant": person, "session": session}).drop(columns=["period", "condition"])
+    table[person], table[session] = "sub-" + table[person], "ses-" + table[session]
+    formula = f"log(glx_tnaa) ~ phase + sex + (1|{person})"
+    with pytest.raises(RequestError, match="no-session-term") as caught:
+        fit_mixed(table, formula)
+    assert f"add (1|{person}:{session})" in str(caught.value)
+    model = fit_mixed(table, f"{formula} + (1|{person}:{session})")
+    assert model.people == 16
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(table.assign(sliding="true"), f"{formula} + (1|{person}:{session})")
+    table["glx_baseline"] = table.groupby([person, session])["glx_tnaa"].transform("first").astype(float)
+    with pytest.raises(RequestError, match="baseline-covariate"):
+        fit_mixed(table, f"{formula} + glx_baseline + (1|{person}:{session})")
 
 
 def test_one_row_a_session_needs_no_session_term(data: pd.DataFrame) -> None:

@@ -19,7 +19,22 @@ if TYPE_CHECKING:
 
 #: Variables that are categorical whatever their values look like (`period` 1 and 2 is a label, not an amount).
 CATEGORICAL = frozenset(
-    {"participant", "session", "condition", "phase", "period", "sequence", "sex", "task", "acq", "voi", "run", "kind"}
+    {
+        "participant",
+        "participant_id",
+        "session",
+        "session_id",
+        "condition",
+        "phase",
+        "period",
+        "sequence",
+        "sex",
+        "task",
+        "acq",
+        "voi",
+        "run",
+        "kind",
+    }
     | {"metabolite", "site", "scanner", "rater", "visit"}
 )
 _RANDOM = re.compile(r"\(\s*([^()|]*?)\s*\|\|?\s*([^()|]*?)\s*\)")

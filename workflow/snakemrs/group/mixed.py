@@ -14,7 +14,7 @@ from snakemrs.errors import RequestError
 from snakemrs.group.design import Design, build_design
 from snakemrs.group.formula import Formula, parse_formula, prepare, random_name
 from snakemrs.group.inference import Contrast, DegreesOfFreedom, Inference
-from snakemrs.group.refusals import check_model, session_columns
+from snakemrs.group.refusals import check_model, person_column, session_columns
 from snakemrs.group.reml import RemlFit, fit_reml
 
 if TYPE_CHECKING:
@@ -206,7 +206,9 @@ def fit_mixed(
     if ar1 is not None:
         columns = session_columns(used)
         if columns is None:
-            raise RequestError("an autoregressive residual needs the columns participant and session")
+            raise RequestError(
+                "an autoregressive residual needs the columns participant and session (or participant_id, session_id)"
+            )
         series = used.groupby(columns, sort=False, observed=True).ngroup().to_numpy()
         time = pd.to_numeric(used[ar1]).to_numpy(float)
         if pd.DataFrame({"s": series, "t": time}).duplicated().any():
@@ -223,6 +225,7 @@ def fit_mixed(
             f"NOT CONVERGED: {fit.message or 'the likelihood is not at its maximum'}; do not use the result"
         )
     inference = Inference(fit, df, len(y))
+    person = person_column(used)
     if not np.all(np.diag(inference.covariance) > 0):
         warnings.append("too few levels for a small-sample adjustment: effects without standard error have no test")
     return MixedModel(
@@ -237,7 +240,7 @@ def fit_mixed(
         confidence=confidence,
         warnings=tuple(warnings),
         left_out=_left_out(data, complete),
-        participant=used["participant"].astype(str).to_numpy() if "participant" in used else None,
+        participant=None if person is None else used[person].astype(str).to_numpy(),
     )
 
 
@@ -246,9 +249,10 @@ def _left_out(data: pd.DataFrame, complete: pd.Series) -> tuple[str, ...]:
     gone = data[~complete]
     if gone.empty:
         return ()
-    if "participant" not in gone.columns:
+    person = person_column(data)
+    if person is None:
         return (f"{len(gone)} rows with missing values",)
-    counts = gone.groupby("participant", observed=True).size()
+    counts = gone.groupby(person, observed=True).size()
     return tuple(f"{participant}: {count} rows with missing values" for participant, count in counts.items())
 
 
