@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from snakemrs.errors import RequestError
 from snakemrs.group.formula import parse_formula
 from snakemrs.group.mixed import MixedModel, fit_mixed
+from snakemrs.group.reml import block_patterns, moments
 from snakemrs.io.tables import read_table
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -99,6 +100,65 @@ def test_autoregressive_residuals_agree_with_nlme(case: str) -> None:
     assert -model.fit.moments.deviance / 2 == pytest.approx(float(theirs.pop("logLik")["estimate"]), abs=1e-4)
     for ours, row in zip(model.estimates(), theirs.values(), strict=True):
         assert ours.estimate == pytest.approx(float(row["estimate"]), rel=2e-4)
+
+
+def test_the_unit_of_time_does_not_change_an_autoregressive_fit() -> None:
+    data = data_of("unbalanced")
+    frame = data["frame"].astype(float)
+    table = data.assign(half=frame / 2, onset=frame * 200.0 + 37.5, third=(frame / 3).round(6))
+    first = fit_mixed(table, FORMULA, ar1="frame")
+    values = [(e.estimate, e.se, e.df, e.p) for e in first.estimates()]
+    for column in ("half", "onset", "third"):
+        again = fit_mixed(table, FORMULA, ar1=column)
+        assert again.fit.rho == pytest.approx(first.fit.rho, rel=1e-9)
+        np.testing.assert_allclose([(e.estimate, e.se, e.df, e.p) for e in again.estimates()], values, rtol=1e-8)
+
+
+@pytest.mark.parametrize("rho", [0.4, 0.02, -0.3])
+def test_the_derivatives_of_an_autoregression_are_right_at_any_distance(rho: float) -> None:
+    rng = np.random.default_rng(1)
+    series, n = np.repeat(np.arange(12), 5), 60
+    steps = [0, 1, 2, 4, 7] if rho < 0 else [0, 0.5, 1.7, 2.2, 4]
+    patterns = block_patterns(n, [np.repeat(np.arange(6), 10)], series, np.tile(steps, 12).astype(float))
+    X, y, variances = np.column_stack([np.ones(n), rng.normal(size=n)]), rng.normal(size=n), np.array([0.5, 1.0])
+
+    def gradient(r: float) -> np.ndarray:
+        return moments(patterns, X, y, variances, r, with_rho=True).gradient
+
+    now, d = moments(patterns, X, y, variances, rho, with_rho=True), 1e-5
+    above, below = (moments(patterns, X, y, variances, rho + s, with_rho=True).deviance for s in (d, -d))
+    assert now.gradient[-1] == pytest.approx((above - below) / (2 * d), rel=1e-5)
+    np.testing.assert_allclose(now.observed[-1], (gradient(rho + d) - gradient(rho - d)) / (2 * d), rtol=1e-4)
+
+
+def with_residuals(kind: str) -> pd.DataFrame:
+    """Sixteen participants, two sessions of seven frames, whose residuals alternate or drift."""
+    rng = np.random.default_rng(2)
+    data = data_of("balanced").sort_values(["participant", "session", "frame"])
+    sessions = data.groupby(["participant", "session"], sort=False).ngroup().to_numpy()
+    place = data.groupby(["participant", "session"]).cumcount().to_numpy()
+    own = rng.normal(size=sessions.max() + 1)
+    residual = own[sessions] * (-1.0) ** place if kind == "alternating" else rng.normal(size=len(data))
+    return data.assign(y=residual + 0.01 * rng.normal(size=len(data)), place=place)
+
+
+def test_an_autocorrelation_at_its_lower_limit_is_said() -> None:
+    model = fit_mixed(with_residuals("alternating"), "y ~ condition*phase + (1|participant/session)", ar1="place")
+    assert model.fit.rho is not None
+    assert model.fit.rho < -0.98
+    assert not model.notes()["Converged"]
+    assert any("NOT CONVERGED" in w and "at its limit" in w for w in model.warnings)
+    assert all(test.p != 1 and not test.f < 0 for _, test in model.anova())
+
+
+def test_distances_that_are_not_whole_steps_have_no_negative_autocorrelation() -> None:
+    data = with_residuals("alternating")
+    data["onset"] = data["place"] + 0.3 * (data["place"] % 3)
+    model = fit_mixed(data, "y ~ condition*phase + (1|participant/session)", ar1="onset")
+    plain = fit_mixed(data, "y ~ condition*phase + (1|participant/session)")
+    assert model.fit.rho == 0
+    assert any("allow no negative one" in w for w in model.warnings)
+    assert [e.df for e in model.estimates()] == pytest.approx([e.df for e in plain.estimates()])
 
 
 @pytest.mark.parametrize(

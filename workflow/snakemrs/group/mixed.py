@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,7 +161,8 @@ def fit_mixed(
     allow : iterable of str
         Refusals to override (`snakemrs.group.refusals.REASONS`).
     ar1 : str, optional
-        Column of the place in time (``frame``): the residuals of a session follow a first-order autoregression.
+        Column of the place in time (``frame``, ``onset``; in any unit): the residuals of a session follow a first-order
+        autoregression, with the correlation of the closest rows as parameter.
     confidence : float
         Of the intervals.
 
@@ -220,13 +221,18 @@ def fit_mixed(
     if fit.boundary:
         zero = ", ".join(list(levels)[i] for i in fit.boundary)
         warnings.append(f"singular fit: the variance of {zero} is estimated as zero")
+    inference = Inference(fit, df, len(y))
+    person = person_column(used)
+    known = np.diag(inference.covariance) > 0
+    if not known.any():
+        fit = replace(fit, converged=False, message=fit.message or "no effect has a standard error")
     if not fit.converged:
         warnings.append(
             f"NOT CONVERGED: {fit.message or 'the likelihood is not at its maximum'}; do not use the result"
         )
-    inference = Inference(fit, df, len(y))
-    person = person_column(used)
-    if not np.all(np.diag(inference.covariance) > 0):
+    elif fit.message:
+        warnings.append(fit.message)
+    if not known.all():
         warnings.append("too few levels for a small-sample adjustment: effects without standard error have no test")
     return MixedModel(
         formula=parsed,
