@@ -122,6 +122,45 @@ def test_dates_are_refused_and_counted_in_days_when_allowed(data: pd.DataFrame) 
     assert ours.estimate * 14 == pytest.approx(theirs.estimate)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2024/03/01", "2024/03/15"),
+        ("20240301", "20240315"),
+        (20240301, 20240315),
+        (20240301.0, 20240315.0),
+        ("01-Mar-2024", "15-Mar-2024"),
+        ("1 March 2024", "15 March 2024"),
+        ("March 1, 2024", "March 15, 2024"),
+        ("01.03.2024", "15.03.2024"),
+        ("03/01/2024", "03/15/2024"),
+        ("2024-03-01T10:30:00", "2024-03-15T09:00:00.5Z"),
+        ("2024-03-01 10:30", "2024-03-15 9:00"),
+        ("20240301T103000", "20240315T090000"),
+        (pd.Timestamp("2024-03-01 10:30"), pd.Timestamp("2024-03-15 11:30")),
+    ],
+)
+def test_a_date_is_one_however_it_is_written(data: pd.DataFrame, first: object, second: object) -> None:
+    dated = data.assign(day=[first if s == "1" else second for s in data["session"]])
+    formula = RIGHT.replace("period", "day")
+    with pytest.raises(RequestError, match="date-predictor"):
+        fit_mixed(dated, formula)
+    model = fit_mixed(dated, formula, allow=["date-predictor"])
+    theirs = fit_mixed(data, RIGHT).estimate("period[T.2]")
+    assert model.estimate("day").estimate * 14 == pytest.approx(theirs.estimate)
+
+
+def test_numbers_of_eight_digits_that_are_no_dates_are_numbers(data: pd.DataFrame) -> None:
+    volume = 20240115 + 40 * np.arange(len(data))
+    assert "volume" in fit_mixed(data.assign(volume=volume), RIGHT + " + volume").design.names
+
+
+def test_a_date_whose_month_is_not_clear_is_not_counted(data: pd.DataFrame) -> None:
+    dated = data.assign(day=np.where(data["session"] == "1", "01/02/2024", "03/02/2024"))
+    with pytest.raises(RequestError, match="the dates are not clear"):
+        fit_mixed(dated, RIGHT.replace("period", "day"), allow=["date-predictor"])
+
+
 def test_an_unknown_override_is_named(data: pd.DataFrame) -> None:
     with pytest.raises(RequestError, match="no such override"):
         fit_mixed(data, RIGHT, allow=["everything"])

@@ -39,7 +39,6 @@ CATEGORICAL = frozenset(
 )
 _RANDOM = re.compile(r"\(\s*([^()|]*?)\s*\|\|?\s*([^()|]*?)\s*\)")
 _NAME = re.compile(r"`([^`]+)`|\b([A-Za-z_]\w*)\b(?!\s*\()")
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$|^\d{2}[./]\d{2}[./]\d{4}$")
 
 
 @dataclass(frozen=True)
@@ -151,12 +150,6 @@ def _number(value: Any) -> float | None:
 def _label(value: Any) -> str:
     """Write a level as text (1.0 is 1)."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def looks_like_date(values: Any) -> bool:
-    """Whether all values are calendar dates."""
-    texts = [str(v) for v in values]
-    return bool(texts) and all(_DATE.match(t) for t in texts)
 
 
 def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] | None = None) -> pd.DataFrame:

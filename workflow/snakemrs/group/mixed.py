@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from snakemrs.errors import RequestError
+from snakemrs.group.dates import as_days, looks_like_date
 from snakemrs.group.design import Design, build_design
 from snakemrs.group.formula import Formula, parse_formula, prepare, random_name
 from snakemrs.group.inference import Contrast, DegreesOfFreedom, Inference
@@ -264,13 +265,8 @@ def _left_out(data: pd.DataFrame, complete: pd.Series) -> tuple[str, ...]:
 
 def _dates_to_days(rows: pd.DataFrame, used: pd.DataFrame, formula: Formula) -> pd.DataFrame:
     """Count an allowed date as days since the first."""
-    import pandas as pd
-
-    from snakemrs.group.formula import looks_like_date
-
     rows = rows.copy()
     for name in formula.predictors:
-        if name in used.columns and looks_like_date(used[name].astype(str).head(50)):
-            dates = pd.to_datetime(used[name])
-            rows[name] = (dates - dates.min()).dt.days.astype(float)
+        if name in used.columns and looks_like_date(used[name].unique()):
+            rows[name] = as_days(used[name], name)
     return rows

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snakemrs.errors import RequestError
-from snakemrs.group.formula import Formula, looks_like_date, random_name
+from snakemrs.group.dates import looks_like_date
+from snakemrs.group.formula import Formula, random_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,6 +225,6 @@ def _dates(formula: Formula, data: pd.DataFrame) -> str | None:
             continue
         column = data[name].dropna()
         column = column[~column.astype(str).isin(["n/a", ""])]
-        if pd.api.types.is_datetime64_any_dtype(column.dtype) or looks_like_date(column.head(50)):
+        if pd.api.types.is_datetime64_any_dtype(column.dtype) or looks_like_date(column.unique()[:50]):
             return f"{name} = {column.iloc[0]}"
     return None
