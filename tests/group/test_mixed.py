@@ -232,11 +232,59 @@ def test_an_unknown_column_names_the_nearest() -> None:
     assert "'condition'" in str(caught.value)
 
 
-def test_the_logarithm_of_zero_is_refused() -> None:
+@pytest.mark.parametrize("value", ["0", "-0.5"])
+def test_the_logarithm_of_what_is_not_positive_is_refused_with_its_row(value: str) -> None:
     data = data_of("balanced")
-    data.loc[5, "glx_tnaa"] = "0"
-    with pytest.raises(RequestError, match="not finite"):
+    data.loc[5, "glx_tnaa"] = value
+    with pytest.raises(RequestError, match="not finite in 1 rows") as caught:
         fit_mixed(data, FORMULA)
+    assert f"log(glx_tnaa) with glx_tnaa = {value} in row 7" in str(caught.value)
+    assert '--where "glx_tnaa > 0"' in str(caught.value)
+
+
+def test_an_outcome_that_does_not_vary_says_what_to_do() -> None:
+    with pytest.raises(RequestError, match="the same value in every row") as caught:
+        fit_mixed(data_of("balanced").assign(glx_tnaa="1.2"), FORMULA)
+    assert "another outcome" in str(caught.value)
+
+
+def test_a_single_participant_says_what_to_do() -> None:
+    data = data_of("balanced")
+    with pytest.raises(RequestError, match=r"\(1\|participant\) has only one level") as caught:
+        fit_mixed(data[data["participant"] == "03"], "glx_tnaa ~ phase + (1|participant) + (1|participant:session)")
+    assert "03 in 14 rows" in str(caught.value)
+    assert "leave the term out" in str(caught.value)
+
+
+def aged() -> pd.DataFrame:
+    """The balanced trial with an age for each participant."""
+    data = data_of("balanced")
+    return data.assign(age=data["participant"].map(lambda label: str(20 + 3 * int(label))))
+
+
+def test_a_number_with_a_typing_error_is_refused_with_its_cell() -> None:
+    data = aged()
+    data.loc[20, "age"] = "34y"
+    with pytest.raises(RequestError, match="holds a value that is none") as caught:
+        fit_mixed(data, FORMULA + " + age")
+    assert "column age, row 22: 34y" in str(caught.value)
+    assert "C(age)" in str(caught.value)
+
+
+def test_a_parameter_for_every_participant_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"every level of \(1\|participant\)") as caught:
+        fit_mixed(aged(), FORMULA + " + C(age)")
+    assert "age has 16 levels" in str(caught.value)
+
+
+def test_a_predictor_that_does_not_vary_is_said() -> None:
+    data = data_of("balanced")
+    model = fit_mixed(data[data["sex"] == "F"].assign(dose="0.5"), FORMULA + " + dose + sex:phase")
+    assert [w for w in model.warnings if "in every row" in w] == [
+        "sex is F in every row: left out, with every term of it",
+        "dose is 0.5 in every row: left out, with every term of it",
+    ]
+    assert not any("determined" in w for w in model.warnings)
 
 
 @settings(max_examples=8, deadline=None)

@@ -175,6 +175,17 @@ def test_the_command_writes_estimates_and_tests(tmp_path: Path) -> None:
     assert "VarianceComponents" in (tmp_path / "out.json").read_text()
 
 
+def test_the_command_names_the_file_and_the_row_of_a_selection(tmp_path: Path) -> None:
+    rows = read_table(DATA)
+    rows[30]["glx_tnaa"] = "0"
+    table = tmp_path / "frames.tsv"
+    pd.DataFrame(rows).to_csv(table, sep="\t", index=False)
+    arguments = [str(table), "--formula", RIGHT, "--output", str(tmp_path / "out.tsv"), "--where", "frame > 1"]
+    result = CliRunner().invoke(stats, arguments)
+    assert str(result.exception).startswith(f"{table}: the outcome is not finite")
+    assert "glx_tnaa = 0 in row 32" in str(result.exception)
+
+
 def test_the_command_selects_rows(tmp_path: Path) -> None:
     output = tmp_path / "out.tsv"
     arguments = [str(DATA), "--formula", RIGHT, "--output", str(output), "--where", "sex == 'F' and frame > 1"]

@@ -188,8 +188,17 @@ def fit_mixed(
     if "date-predictor" in set(allow):
         rows = _dates_to_days(rows, used, parsed)
     y, design = build_design(parsed, rows)
-    if design.dropped:
-        warnings.append(f"determined by the others, left out: {', '.join(design.dropped)}")
+    if np.ptp(y) == 0:
+        raise RequestError(
+            "the outcome has the same value in every row: nothing can be tested",
+            found=f"{parsed.outcome} = {y[0]:g} in {len(y)} rows",
+            remedy="choose another outcome, or rows in which it varies (--where)",
+        )
+    alike = {name: rows[name].iloc[0] for name in parsed.predictors if len(rows[name].unique()) == 1}
+    warnings += [f"{name} is {value} in every row: left out, with every term of it" for name, value in alike.items()]
+    dropped = [name for name in design.dropped if name not in alike]
+    if dropped:
+        warnings.append(f"determined by the others, left out: {', '.join(dropped)}")
     groups, levels = [], {}
     for names in parsed.random:
         codes = rows.groupby(list(names), sort=False, observed=True).ngroup().to_numpy()
@@ -203,7 +212,19 @@ def fit_mixed(
                 remedy="leave the term out, or give the rows that repeat it (frames)",
             )
         if count < 2:
-            raise RequestError(f"the random term (1|{name}) has only one level", found=parsed.text)
+            raise RequestError(
+                f"the random term (1|{name}) has only one level",
+                found=f"{', '.join(str(rows[part].iloc[0]) for part in name.split(':'))} in {len(y)} rows",
+                expected="two levels at least, for a test many more",
+                remedy="choose rows of more of them (--where), or leave the term out: then it holds for this one alone",
+            )
+    for name, codes in zip(levels, groups, strict=True):
+        if _is_saturated(design.X, codes):
+            raise RequestError(
+                f"the fixed effects have a parameter for every level of (1|{name}): nothing is left to test them by",
+                found=f"{levels[name]} levels; {_many_levels(rows, parsed)}",
+                remedy="leave out predictors with many levels, or give amounts (age) as numbers",
+            )
     series = time = None
     if ar1 is not None:
         columns = session_columns(used)
@@ -218,7 +239,11 @@ def fit_mixed(
     try:
         fit = fit_reml(design.X, y, groups, series, time)
     except ValueError as error:
-        raise RequestError(f"the model cannot be fitted: {error}", found=parsed.text) from None
+        raise RequestError(
+            f"the model cannot be fitted: {error}",
+            found=parsed.text,
+            remedy="fewer fixed effects, or more rows; see whether the outcome follows from a predictor",
+        ) from None
     if fit.boundary:
         zero = ", ".join(list(levels)[i] for i in fit.boundary)
         warnings.append(f"singular fit: the variance of {zero} is estimated as zero")
@@ -249,6 +274,27 @@ def fit_mixed(
         left_out=_left_out(data, complete),
         participant=None if person is None else used[person].astype(str).to_numpy(),
     )
+
+
+def _is_saturated(X: Array, codes: Array) -> bool:
+    """Whether the indicators of all levels of a grouping are combinations of the columns of X."""
+    count = np.bincount(codes)
+    if len(count) > X.shape[1]:
+        return False
+    Q = np.linalg.qr(X)[0]
+    inside = np.zeros((len(count), Q.shape[1]))
+    np.add.at(inside, codes, Q)
+    return bool(np.all(count - (inside**2).sum(axis=1) < 1e-8 * count))
+
+
+def _many_levels(rows: pd.DataFrame, formula: Formula) -> str:
+    """Name the categorical predictor with the most levels."""
+    import pandas as pd
+
+    labels = [n for n in formula.predictors if isinstance(rows[n].dtype, pd.CategoricalDtype)]
+    levels = {n: len(rows[n].unique()) for n in labels}
+    name = max(levels, key=lambda key: levels[key], default="")
+    return f"{name} has {levels[name]} levels" if name else formula.fixed
 
 
 def _left_out(data: pd.DataFrame, complete: pd.Series) -> tuple[str, ...]:
