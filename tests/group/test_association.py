@@ -128,6 +128,15 @@ def test_three_participants_have_no_correlation() -> None:
     assert "too few" in found.note
 
 
+@pytest.mark.parametrize("kind", ["pearson", "spearman"])
+def test_a_perfect_correlation_has_no_test(kind: str) -> None:
+    x, sequence = np.array([1.0, 2.0, 4.0, 5.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    found = correlate(x, 2 * x, kind, 50, 1, sequence=sequence)
+    assert found.estimate == pytest.approx(1)
+    assert np.isnan(found.p)
+    assert found.note
+
+
 def test_missing_participants_are_not_counted() -> None:
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=12), rng.normal(size=12)

@@ -142,10 +142,13 @@ def correlate(
     if np.any(np.abs(rest).max(axis=0) <= 1e-12 * np.maximum(np.abs(data[:, :2]).max(axis=0), 1e-300)):
         return nothing
     found = bca(data, coefficient, samples, seed, confidence, strata)
-    r, df = float(np.clip(found.estimate, -1, 1)), n - 2 - (strata is not None)
-    with np.errstate(divide="ignore"):
-        p = float(2 * stats.t.sf(abs(r) * np.sqrt(df / (1 - r**2)), df)) if np.isfinite(r) else float("nan")
-    return Interval(found.estimate, found.ci_low, found.ci_high, n, p, found.note)
+    r, df = found.estimate, n - 2 - (strata is not None)
+    rest_variance = 1 - r**2
+    if not rest_variance > 1e-12:
+        note = found.note or "a perfect correlation leaves nothing to test by"
+        return Interval(r, found.ci_low, found.ci_high, n, note=note)
+    p = float(2 * stats.t.sf(abs(r) * np.sqrt(df / rest_variance), df))
+    return Interval(r, found.ci_low, found.ci_high, n, p, found.note)
 
 
 def steiger(residuals: Array, df: int) -> float:
