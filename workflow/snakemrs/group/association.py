@@ -76,22 +76,38 @@ def bca(
     """
     data = np.asarray(data, float)
     n = len(data)
+    strata = np.zeros(n) if strata is None else strata
     estimate = float(statistic(data[None])[0])
+    drawn = statistic(data[_draw(strata, samples, seed)])
+    return _interval(estimate, drawn, statistic(_without_each(data)), strata, confidence)
+
+
+def _draw(strata: Array, samples: int, seed: int) -> Array:
+    """Rows of each bootstrap sample, (samples, n), drawn within the strata."""
     rng = np.random.default_rng(seed)
-    members = [np.arange(n)] if strata is None else [np.flatnonzero(strata == s) for s in np.unique(strata)]
-    chosen = np.empty((samples, n), dtype=int)
-    for rows in members:
+    chosen = np.empty((samples, len(strata)), dtype=int)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
         chosen[:, rows] = rows[rng.integers(0, len(rows), size=(samples, len(rows)))]
-    drawn = statistic(data[chosen])
+    return chosen
+
+
+def _without_each(data: Array) -> Array:
+    """The data without each row in turn, (n, n - 1, k)."""
+    return np.array([np.delete(data, i, axis=0) for i in range(len(data))])
+
+
+def _interval(estimate: float, drawn: Array, jackknife: Array, strata: Array, confidence: float) -> Interval:
+    """BCa interval of a statistic from its bootstrap samples and its values without each row."""
+    n, samples = len(jackknife), len(drawn)
     drawn = drawn[np.isfinite(drawn)]
     if n < 4 or len(drawn) < 0.9 * samples or not np.isfinite(estimate) or np.ptp(drawn) == 0:
         return Interval(estimate, float("nan"), float("nan"), n, note="too few participants for a bootstrap interval")
-    left = np.array([np.delete(data, i, axis=0) for i in range(n)])
-    jackknife = statistic(left)
     centred = np.zeros(n)
-    for rows in members:
-        if len(rows) > 1:
-            centred[rows] = (np.nanmean(jackknife[rows]) - jackknife[rows]) * (len(rows) - 1) / len(rows)
+    for stratum in np.unique(strata):
+        rows = strata == stratum
+        if rows.sum() > 1:
+            centred[rows] = (np.nanmean(jackknife[rows]) - jackknife[rows]) * (1 - 1 / rows.sum())
     below = float(np.nansum(centred**2)) ** 1.5
     acceleration = float(np.nansum(centred**3)) / (6 * below) if below > 0 else 0.0
     # Ties with the estimate count half, so that a discrete statistic has no bias of its own.
@@ -268,7 +284,10 @@ def mediate(
         b, direct = coefficients[..., 1], coefficients[..., 0]
         return {"a": a, "b": b, "direct": direct, "total": regress(alone, dy)[..., 0], "indirect": a * b}
 
+    strata = np.zeros(n) if strata is None else strata
+    estimate, left = paths(data[None]), paths(_without_each(data))
+    drawn = paths(data[_draw(strata, samples, seed)])
     return {
-        name: bca(data, lambda s, name=name: paths(s)[name], samples, seed, confidence, strata)  # type: ignore[misc]
+        name: _interval(float(estimate[name][0]), drawn[name], left[name], strata, confidence)
         for name in ("a", "b", "direct", "total", "indirect")
     }
