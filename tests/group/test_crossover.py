@@ -9,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from snakemrs.group.assumptions import check_assumptions, predict
+from snakemrs.group.assumptions import check_assumptions, leave_one_out, predict
 from snakemrs.group.binary import paired_binary
-from snakemrs.group.crossover import period_differences, session_change, sign_flip, two_by_two
+from snakemrs.group.crossover import (
+    PeriodDifferences,
+    effect_size,
+    period_differences,
+    session_change,
+    sign_flip,
+    two_by_two,
+)
 from snakemrs.group.mixed import fit_mixed
 from snakemrs.group.multiplicity import benjamini_hochberg, hedges, holm
-from snakemrs.group.power import power_of, smallest_detectable
+from snakemrs.group.power import power_curve, power_of, smallest_detectable
 from snakemrs.scanner.cohort import simulate_table
 
 
@@ -129,6 +136,40 @@ def test_power_is_that_of_simulated_tests() -> None:
 
 def test_the_smallest_detectable_effect_has_the_asked_power() -> None:
     assert power_of(smallest_detectable(0.3, 24, 0.8), 0.3, 24) == pytest.approx(0.8)
+
+
+def test_power_for_other_numbers_is_that_asked_for() -> None:
+    for power in (0.8, 0.9):
+        (size, _, detectable), *_ = power_curve(0.1, 0.3, 24, 26, [52], power=power)
+        assert power_of(detectable, 0.3 / np.sqrt(2), 48) == pytest.approx(power)
+        assert size == 52
+
+
+def test_the_effect_size_knows_the_sizes_of_the_sequences() -> None:
+    found = {}
+    for forward in (13, 4):
+        values = []
+        for seed in range(1000):
+            rng = np.random.default_rng(seed)
+            sign = np.where(np.arange(26) < forward, 1.0, -1.0)
+            # The conditions differ by half a standard deviation of the differences within people.
+            difference = sign * (0.5 + rng.normal(size=26)) + 2.0
+            data = PeriodDifferences(("p",) * 26, difference, sign, np.zeros(26), ("A", "B"), ())
+            values.append(effect_size(two_by_two(data)))
+        found[forward] = np.array(values)
+    for values in found.values():
+        assert values[:, 0].mean() == pytest.approx(0.5, abs=0.02)
+        assert np.mean(values[:, 1]) == pytest.approx(np.std(values[:, 0]), rel=0.06)
+    test = two_by_two(period_differences(sessions(12), "value"))
+    assert effect_size(test)[0] == pytest.approx(test.t / np.sqrt(12) * hedges(10))
+
+
+def test_a_fit_that_fails_without_a_participant_is_said() -> None:
+    table = sessions(6, 2)
+    table["dose"] = np.where((table["participant"] == "03") & (table["period"] == 2), 1.0, 0.0)
+    rows, failed = leave_one_out(table, "value ~ condition + period + dose + (1|participant)", "dose")
+    assert [row["participant"] for row in rows] == ["00", "01", "02", "04", "05"]
+    assert failed == ["without participant 03 the model has no dose"]
 
 
 def test_random_effects_are_predicted_towards_zero() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from snakemrs.errors import RequestError
 from snakemrs.group.formula import parse_formula
 from snakemrs.group.mixed import MixedModel, fit_mixed
+from snakemrs.group.reml import block_patterns, moments
 from snakemrs.io.tables import read_table
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -101,6 +102,65 @@ def test_autoregressive_residuals_agree_with_nlme(case: str) -> None:
         assert ours.estimate == pytest.approx(float(row["estimate"]), rel=2e-4)
 
 
+def test_the_unit_of_time_does_not_change_an_autoregressive_fit() -> None:
+    data = data_of("unbalanced")
+    frame = data["frame"].astype(float)
+    table = data.assign(half=frame / 2, onset=frame * 200.0 + 37.5, third=(frame / 3).round(6))
+    first = fit_mixed(table, FORMULA, ar1="frame")
+    values = [(e.estimate, e.se, e.df, e.p) for e in first.estimates()]
+    for column in ("half", "onset", "third"):
+        again = fit_mixed(table, FORMULA, ar1=column)
+        assert again.fit.rho == pytest.approx(first.fit.rho, rel=1e-9)
+        np.testing.assert_allclose([(e.estimate, e.se, e.df, e.p) for e in again.estimates()], values, rtol=1e-8)
+
+
+@pytest.mark.parametrize("rho", [0.4, 0.02, -0.3])
+def test_the_derivatives_of_an_autoregression_are_right_at_any_distance(rho: float) -> None:
+    rng = np.random.default_rng(1)
+    series, n = np.repeat(np.arange(12), 5), 60
+    steps = [0, 1, 2, 4, 7] if rho < 0 else [0, 0.5, 1.7, 2.2, 4]
+    patterns = block_patterns(n, [np.repeat(np.arange(6), 10)], series, np.tile(steps, 12).astype(float))
+    X, y, variances = np.column_stack([np.ones(n), rng.normal(size=n)]), rng.normal(size=n), np.array([0.5, 1.0])
+
+    def gradient(r: float) -> np.ndarray:
+        return moments(patterns, X, y, variances, r, with_rho=True).gradient
+
+    now, d = moments(patterns, X, y, variances, rho, with_rho=True), 1e-5
+    above, below = (moments(patterns, X, y, variances, rho + s, with_rho=True).deviance for s in (d, -d))
+    assert now.gradient[-1] == pytest.approx((above - below) / (2 * d), rel=1e-5)
+    np.testing.assert_allclose(now.observed[-1], (gradient(rho + d) - gradient(rho - d)) / (2 * d), rtol=1e-4)
+
+
+def with_residuals(kind: str) -> pd.DataFrame:
+    """Sixteen participants, two sessions of seven frames, whose residuals alternate or drift."""
+    rng = np.random.default_rng(2)
+    data = data_of("balanced").sort_values(["participant", "session", "frame"])
+    sessions = data.groupby(["participant", "session"], sort=False).ngroup().to_numpy()
+    place = data.groupby(["participant", "session"]).cumcount().to_numpy()
+    own = rng.normal(size=sessions.max() + 1)
+    residual = own[sessions] * (-1.0) ** place if kind == "alternating" else rng.normal(size=len(data))
+    return data.assign(y=residual + 0.01 * rng.normal(size=len(data)), place=place)
+
+
+def test_an_autocorrelation_at_its_lower_limit_is_said() -> None:
+    model = fit_mixed(with_residuals("alternating"), "y ~ condition*phase + (1|participant/session)", ar1="place")
+    assert model.fit.rho is not None
+    assert model.fit.rho < -0.98
+    assert not model.notes()["Converged"]
+    assert any("NOT CONVERGED" in w and "at its limit" in w for w in model.warnings)
+    assert all(test.p != 1 and not test.f < 0 for _, test in model.anova())
+
+
+def test_distances_that_are_not_whole_steps_have_no_negative_autocorrelation() -> None:
+    data = with_residuals("alternating")
+    data["onset"] = data["place"] + 0.3 * (data["place"] % 3)
+    model = fit_mixed(data, "y ~ condition*phase + (1|participant/session)", ar1="onset")
+    plain = fit_mixed(data, "y ~ condition*phase + (1|participant/session)")
+    assert model.fit.rho == 0
+    assert any("allow no negative one" in w for w in model.warnings)
+    assert [e.df for e in model.estimates()] == pytest.approx([e.df for e in plain.estimates()])
+
+
 @pytest.mark.parametrize(
     ("case", "term"), [("boundary_session", "participant:session"), ("boundary_participant", "participant")]
 )
@@ -172,11 +232,59 @@ def test_an_unknown_column_names_the_nearest() -> None:
     assert "'condition'" in str(caught.value)
 
 
-def test_the_logarithm_of_zero_is_refused() -> None:
+@pytest.mark.parametrize("value", ["0", "-0.5"])
+def test_the_logarithm_of_what_is_not_positive_is_refused_with_its_row(value: str) -> None:
     data = data_of("balanced")
-    data.loc[5, "glx_tnaa"] = "0"
-    with pytest.raises(RequestError, match="not finite"):
+    data.loc[5, "glx_tnaa"] = value
+    with pytest.raises(RequestError, match="not finite in 1 rows") as caught:
         fit_mixed(data, FORMULA)
+    assert f"log(glx_tnaa) with glx_tnaa = {value} in row 7" in str(caught.value)
+    assert '--where "glx_tnaa > 0"' in str(caught.value)
+
+
+def test_an_outcome_that_does_not_vary_says_what_to_do() -> None:
+    with pytest.raises(RequestError, match="the same value in every row") as caught:
+        fit_mixed(data_of("balanced").assign(glx_tnaa="1.2"), FORMULA)
+    assert "another outcome" in str(caught.value)
+
+
+def test_a_single_participant_says_what_to_do() -> None:
+    data = data_of("balanced")
+    with pytest.raises(RequestError, match=r"\(1\|participant\) has only one level") as caught:
+        fit_mixed(data[data["participant"] == "03"], "glx_tnaa ~ phase + (1|participant) + (1|participant:session)")
+    assert "03 in 14 rows" in str(caught.value)
+    assert "leave the term out" in str(caught.value)
+
+
+def aged() -> pd.DataFrame:
+    """The balanced trial with an age for each participant."""
+    data = data_of("balanced")
+    return data.assign(age=data["participant"].map(lambda label: str(20 + 3 * int(label))))
+
+
+def test_a_number_with_a_typing_error_is_refused_with_its_cell() -> None:
+    data = aged()
+    data.loc[20, "age"] = "34y"
+    with pytest.raises(RequestError, match="holds a value that is none") as caught:
+        fit_mixed(data, FORMULA + " + age")
+    assert "column age, row 22: 34y" in str(caught.value)
+    assert "C(age)" in str(caught.value)
+
+
+def test_a_parameter_for_every_participant_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"every level of \(1\|participant\)") as caught:
+        fit_mixed(aged(), FORMULA + " + C(age)")
+    assert "age has 16 levels" in str(caught.value)
+
+
+def test_a_predictor_that_does_not_vary_is_said() -> None:
+    data = data_of("balanced")
+    model = fit_mixed(data[data["sex"] == "F"].assign(dose="0.5"), FORMULA + " + dose + sex:phase")
+    assert [w for w in model.warnings if "in every row" in w] == [
+        "sex is F in every row: left out, with every term of it",
+        "dose is 0.5 in every row: left out, with every term of it",
+    ]
+    assert not any("determined" in w for w in model.warnings)
 
 
 @settings(max_examples=8, deadline=None)

@@ -28,12 +28,39 @@ def data() -> pd.DataFrame:
 def test_frames_without_a_session_term_are_refused(data: pd.DataFrame, formula: str) -> None:
     with pytest.raises(RequestError, match="no-session-term") as caught:
         fit_mixed(data, formula)
-    assert "27 %" in str(caught.value)
+    assert "loses power" in str(caught.value)
     assert "(1|participant:session)" in str(caught.value)
+
+
+def test_the_reason_is_that_of_the_case(data: pd.DataFrame) -> None:
+    infusion = data[data["phase"] == "infusion"]
+    with pytest.raises(RequestError, match="in 27 % of studies without any"):
+        fit_mixed(infusion, NAIVE.replace("condition*phase", "condition"))
+    with pytest.raises(RequestError, match="3 % instead of 5 %") as caught:
+        fit_mixed(data, NAIVE)
+    assert "27 %" not in str(caught.value)
 
 
 def test_a_crossover_identifies_the_session_by_its_period_too(data: pd.DataFrame) -> None:
     fit_mixed(data, NAIVE + " + (1|participant:period)")
+
+
+@pytest.mark.parametrize("names", [("participant_id", "session_id"), ("subject", "session_id"), ("who", "when")])
+def test_participant_and_session_are_known_by_their_other_names(data: pd.DataFrame, names: tuple[str, str]) -> None:
+    person, session = names
+    table = data.rename(columns={"participant": person, "session": session}).drop(columns=["period", "condition"])
+    table[person], table[session] = "sub-" + table[person], "ses-" + table[session]
+    formula = f"log(glx_tnaa) ~ phase + sex + (1|{person})"
+    with pytest.raises(RequestError, match="no-session-term") as caught:
+        fit_mixed(table, formula)
+    assert f"add (1|{person}:{session})" in str(caught.value)
+    model = fit_mixed(table, f"{formula} + (1|{person}:{session})")
+    assert model.people == 16
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(table.assign(sliding="true"), f"{formula} + (1|{person}:{session})")
+    table["glx_baseline"] = table.groupby([person, session])["glx_tnaa"].transform("first").astype(float)
+    with pytest.raises(RequestError, match="baseline-covariate"):
+        fit_mixed(table, f"{formula} + glx_baseline + (1|{person}:{session})")
 
 
 def test_one_row_a_session_needs_no_session_term(data: pd.DataFrame) -> None:
@@ -56,6 +83,15 @@ def test_overlap_is_seen_from_onset_and_duration(data: pd.DataFrame) -> None:
     assert not fit_mixed(data.assign(onset=onset, duration=120.0), RIGHT).warnings
     with pytest.raises(RequestError, match="begin before the one before them ends"):
         fit_mixed(data.assign(onset=onset, duration=240.0), RIGHT)
+
+
+@pytest.mark.parametrize("missing", ["n/a", None, np.nan])
+def test_overlap_is_seen_where_acq_and_run_are_missing(data: pd.DataFrame, missing: object) -> None:
+    times = data.assign(onset=data["frame"].astype(float) * 120, duration=240.0, acq=missing, run=missing)
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(times, RIGHT)
+    with pytest.raises(RequestError, match="overlapping-windows"):
+        fit_mixed(data.assign(sliding="true", acq=missing, run=missing), RIGHT)
 
 
 def test_the_baseline_of_each_period_is_no_covariate(data: pd.DataFrame) -> None:
@@ -86,6 +122,45 @@ def test_dates_are_refused_and_counted_in_days_when_allowed(data: pd.DataFrame) 
     assert ours.estimate * 14 == pytest.approx(theirs.estimate)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2024/03/01", "2024/03/15"),
+        ("20240301", "20240315"),
+        (20240301, 20240315),
+        (20240301.0, 20240315.0),
+        ("01-Mar-2024", "15-Mar-2024"),
+        ("1 March 2024", "15 March 2024"),
+        ("March 1, 2024", "March 15, 2024"),
+        ("01.03.2024", "15.03.2024"),
+        ("03/01/2024", "03/15/2024"),
+        ("2024-03-01T10:30:00", "2024-03-15T09:00:00.5Z"),
+        ("2024-03-01 10:30", "2024-03-15 9:00"),
+        ("20240301T103000", "20240315T090000"),
+        (pd.Timestamp("2024-03-01 10:30"), pd.Timestamp("2024-03-15 11:30")),
+    ],
+)
+def test_a_date_is_one_however_it_is_written(data: pd.DataFrame, first: object, second: object) -> None:
+    dated = data.assign(day=[first if s == "1" else second for s in data["session"]])
+    formula = RIGHT.replace("period", "day")
+    with pytest.raises(RequestError, match="date-predictor"):
+        fit_mixed(dated, formula)
+    model = fit_mixed(dated, formula, allow=["date-predictor"])
+    theirs = fit_mixed(data, RIGHT).estimate("period[T.2]")
+    assert model.estimate("day").estimate * 14 == pytest.approx(theirs.estimate)
+
+
+def test_numbers_of_eight_digits_that_are_no_dates_are_numbers(data: pd.DataFrame) -> None:
+    volume = 20240115 + 40 * np.arange(len(data))
+    assert "volume" in fit_mixed(data.assign(volume=volume), RIGHT + " + volume").design.names
+
+
+def test_a_date_whose_month_is_not_clear_is_not_counted(data: pd.DataFrame) -> None:
+    dated = data.assign(day=np.where(data["session"] == "1", "01/02/2024", "03/02/2024"))
+    with pytest.raises(RequestError, match="the dates are not clear"):
+        fit_mixed(dated, RIGHT.replace("period", "day"), allow=["date-predictor"])
+
+
 def test_an_unknown_override_is_named(data: pd.DataFrame) -> None:
     with pytest.raises(RequestError, match="no such override"):
         fit_mixed(data, RIGHT, allow=["everything"])
@@ -98,6 +173,17 @@ def test_the_command_writes_estimates_and_tests(tmp_path: Path) -> None:
     assert list(read_table(output)[0]) == ["term", "estimate", "se", "df", "t", "p", "ci_low", "ci_high"]
     assert [row["term"] for row in read_table(tmp_path / "out_anova.tsv")][-1] == "condition:phase"
     assert "VarianceComponents" in (tmp_path / "out.json").read_text()
+
+
+def test_the_command_names_the_file_and_the_row_of_a_selection(tmp_path: Path) -> None:
+    rows = read_table(DATA)
+    rows[30]["glx_tnaa"] = "0"
+    table = tmp_path / "frames.tsv"
+    pd.DataFrame(rows).to_csv(table, sep="\t", index=False)
+    arguments = [str(table), "--formula", RIGHT, "--output", str(tmp_path / "out.tsv"), "--where", "frame > 1"]
+    result = CliRunner().invoke(stats, arguments)
+    assert str(result.exception).startswith(f"{table}: the outcome is not finite")
+    assert "glx_tnaa = 0 in row 32" in str(result.exception)
 
 
 def test_the_command_selects_rows(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snakemrs.errors import RequestError
-from snakemrs.group.crossover import PeriodDifferences, period_differences, session_change, two_by_two
+from snakemrs.group.crossover import PeriodDifferences, effect_size, period_differences, session_change, two_by_two
 from snakemrs.group.join import column_name
 from snakemrs.group.models import (
     Adapted,
@@ -23,7 +23,7 @@ from snakemrs.group.models import (
     values_of,
     without_undefined,
 )
-from snakemrs.group.multiplicity import benjamini_hochberg, hedges, holm
+from snakemrs.group.multiplicity import benjamini_hochberg, holm
 from snakemrs.group.results import Results
 from snakemrs.group.scrutiny import scrutinise
 
@@ -143,9 +143,7 @@ def summary_test(
             note=note,
             **shared,
         )
-        d = test.t / np.sqrt(test.n)
-        g = d * hedges(test.df)
-        se = float(np.sqrt(1 / test.n + g**2 / (2 * test.n)))
+        g, se = effect_size(test)
         results.add(
             "effect size",
             outcome,
@@ -154,7 +152,7 @@ def summary_test(
             estimate=g,
             se=se,
             n_participants=test.n,
-            note="standardised by the differences between conditions; Hedges' correction",
+            note="standardised by the SD of the differences between conditions within sequences; Hedges' correction",
         )
     return data
 

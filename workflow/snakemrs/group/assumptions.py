@@ -128,15 +128,30 @@ def lag_one(model: MixedModel, order: Array) -> tuple[float, int]:
 
 def leave_one_out(
     data: pd.DataFrame, formula: str, term: str, unit: str = "participant", **options: Any
-) -> list[dict[str, Any]]:
-    """Fit again without each participant (of five or more): ``participant estimate se df p ci_low ci_high``."""
-    rows = []
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Fit again without each participant (of five or more): ``participant estimate se df p ci_low ci_high``.
+
+    Returns
+    -------
+    rows : list of dict
+    failed : list of str
+        Why there is no row without a participant (the only one of their sex).
+    """
+    rows, failed = [], []
     labels = sorted(data[unit].dropna().unique(), key=str)
     for label in labels if len(labels) > 4 else []:
         try:
-            effect = fit_mixed(data[data[unit] != label], formula, **options).estimate(term)
-        except (KeyError, RequestError):
-            continue  # without this participant the model cannot be fitted (the only one of their sex)
+            model = fit_mixed(data[data[unit] != label], formula, **options)
+            effect = model.estimate(term)
+        except RequestError as error:
+            failed.append(f"without {unit} {label} the model cannot be fitted: {error.message}")
+            continue
+        except KeyError:
+            failed.append(f"without {unit} {label} the model has no {term}")
+            continue
+        if not model.fit.converged:
+            failed.append(f"without {unit} {label} the model does not converge: {model.fit.message}")
+            continue
         rows.append(
             {
                 unit: label,
@@ -148,4 +163,4 @@ def leave_one_out(
                 "ci_high": effect.ci_high,
             }
         )
-    return rows
+    return rows, failed

@@ -11,6 +11,7 @@ from snakemrs.group.analyses import LEAST, session_values, try_fit
 from snakemrs.group.association import compare_correlations, correlate, mediate
 from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import period_differences, two_by_two
+from snakemrs.group.formula import natural_key
 from snakemrs.group.models import adapt, values_of
 from snakemrs.group.results import Results
 
@@ -86,6 +87,20 @@ def analyse_clinic(
     if effect is not None and adapted.effect == "condition:time":
         results.add("clinical", key, "secondary", effect.name, **values_of(effect), note=f"{before} to {after}, points")
     changes = pair[pair["visit"] == after].dropna(subset=["change"])
+    _compare_changes(results, changes, (before, after), settings, remission_also)
+    if frames is not None and len(frames):
+        _associate(results, frames, changes, settings)
+
+
+def _compare_changes(
+    results: Results,
+    changes: pd.DataFrame,
+    visits: tuple[str, str],
+    settings: GroupSettings,
+    remission_also: Sequence[float],
+) -> None:
+    """Add the 2x2 test of the change, and the paired comparison of response and remission."""
+    key = settings.clinical.primary
     try:
         data = period_differences(changes, "change")
         test = two_by_two(data, 1 - settings.alpha)
@@ -110,15 +125,12 @@ def analyse_clinic(
         p=test.p,
         ci_low=test.ci_low,
         ci_high=test.ci_high,
-        note=f"change from {before} to {after}, points",
+        note=f"change from {visits[0]} to {visits[1]}, points",
     )
     further = {f"remission at {cut:g} or below": (changes["total"] <= cut).astype(float) for cut in remission_also}
     binary = {name: changes[name].astype(float) for name in ("response", "remission")} | further
-    _responders(
-        results, changes, binary, data.conditions, dict(zip(data.participants, data.sign, strict=True)), key, settings
-    )
-    if frames is not None and len(frames):
-        _associate(results, frames, changes, data.conditions, settings)
+    signs = dict(zip(data.participants, data.sign, strict=True))
+    _responders(results, changes, binary, data.conditions, signs, key, settings)
 
 
 def _wide(table: pd.DataFrame, value: str, conditions: tuple[str, str]) -> pd.DataFrame:
@@ -168,13 +180,15 @@ def _responders(
         )
 
 
-def _associate(
-    results: Results, frames: pd.DataFrame, changes: pd.DataFrame, conditions: tuple[str, str], settings: GroupSettings
-) -> None:
+def _associate(results: Results, frames: pd.DataFrame, changes: pd.DataFrame, settings: GroupSettings) -> None:
     outcome = settings.outcomes.primary
     spectra = session_values(frames, settings, outcome)
-    if "condition" not in spectra:
+    if "condition" not in spectra or "condition" not in changes:
         return
+    codes = sorted({str(c) for c in changes["condition"].dropna()}, key=natural_key)
+    if len(codes) != 2:
+        return
+    conditions = (codes[0], codes[1])
     x, y = _wide(spectra, "change", conditions), _wide(changes, "change", conditions)
     people = sorted(set(x.index) & set(y.index))
     level, draws, seed = 1 - settings.alpha, settings.bootstrap, settings.seed
@@ -182,11 +196,13 @@ def _associate(
         results.say("association", "left out", f"{len(people)} participants have both changes under both conditions")
         return
     mediator, clinic = x.loc[people].to_numpy(), y.loc[people].to_numpy()
+    sequence = _sequence(results, people, changes)
+    adjusted = "not adjusted for the sequence" if sequence is None else "adjusted for the sequence"
     shared: dict[str, Any] = {"n_participants": len(people), "n_rows": len(people)}
     pair = f"{outcome} with {settings.clinical.primary}"
     dx, dy = mediator[:, 1] - mediator[:, 0], clinic[:, 1] - clinic[:, 0]
     for kind in ("pearson", "spearman"):
-        found = correlate(dx, dy, kind, draws, seed, level)
+        found = correlate(dx, dy, kind, draws, seed, level, sequence)
         results.add(
             "association",
             pair,
@@ -196,23 +212,24 @@ def _associate(
             p=found.p,
             ci_low=found.ci_low,
             ci_high=found.ci_high,
-            note=found.note or f"BCa, {draws} samples by participant",
+            note=found.note or f"{adjusted}; BCa, {draws} samples by participant",
             **shared,
         )
     first, second = np.column_stack([mediator[:, 0], clinic[:, 0]]), np.column_stack([mediator[:, 1], clinic[:, 1]])
-    compared = compare_correlations(first, second, draws, seed, level)
+    compared = compare_correlations(first, second, draws, seed, level, sequence)
     results.add(
         "association",
         pair,
         "exploratory link",
         f"Fisher z of r under {conditions[1]} minus r under {conditions[0]}",
         estimate=compared.estimate,
+        p=compared.p,
         ci_low=compared.ci_low,
         ci_high=compared.ci_high,
-        note=compared.note or "the conditions' correlations differ where the interval leaves 0 out",
+        note=compared.note or f"{adjusted}; p by Steiger's test of two correlations of the same people, interval BCa",
         **shared,
     )
-    for name, path in mediate(mediator, clinic, draws, seed, level).items():
+    for name, path in mediate(mediator, clinic, draws, seed, level, sequence).items():
         results.add(
             "mediation",
             pair,
@@ -221,6 +238,27 @@ def _associate(
             estimate=path.estimate,
             ci_low=path.ci_low,
             ci_high=path.ci_high,
-            note=path.note or "exploratory: the mediator was not randomised",
+            note=path.note or f"exploratory: the mediator was not randomised; {adjusted}",
             **shared,
         )
+
+
+def _sequence(results: Results, people: list[str], changes: pd.DataFrame) -> np.ndarray | None:
+    """Sequence of each participant, or None where there are not two; then it is said what that costs."""
+    signs: dict[str, float] = {}
+    why = "the sequence is not known"
+    try:
+        data = period_differences(changes, "change")
+        signs = dict(zip(data.participants, data.sign, strict=True))
+    except (ValueError, KeyError) as error:
+        why = str(error)
+    sequence = np.array([signs.get(str(p), np.nan) for p in people])
+    if np.isfinite(sequence).all():
+        if len(set(sequence.tolist())) > 1:
+            return sequence
+        why = "all are of one sequence"
+    text = (
+        f"not adjusted for the sequence ({why}): an effect of the period in both changes looks like a link of the two"
+    )
+    results.say("association", "warning", text)
+    return None

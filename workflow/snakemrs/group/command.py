@@ -72,15 +72,19 @@ def stats(
     data = read_frame(table)
     if where:
         data = select(data, where, table)
-    model = fit_mixed(
-        data,
-        formula,
-        df,  # type: ignore[arg-type]
-        reference=_pairs(reference),
-        allow=allow,
-        ar1=ar1,
-        confidence=confidence,
-    )
+    try:
+        model = fit_mixed(
+            data,
+            formula,
+            df,  # type: ignore[arg-type]
+            reference=_pairs(reference),
+            allow=allow,
+            ar1=ar1,
+            confidence=confidence,
+        )
+    except RequestError as error:
+        error.file = error.file or str(table)
+        raise
     write_estimates(output, model)
     if anova:
         write_anova(output.with_name(f"{output.stem}_anova.tsv"), model)

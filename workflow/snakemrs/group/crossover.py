@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from snakemrs.group.formula import natural_key
+from snakemrs.group.multiplicity import hedges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,10 @@ class PeriodDifferences:
 
 @dataclass(frozen=True)
 class CrossoverTest:
-    """Treatment effect (second condition minus first) of the period-adjusted t test."""
+    """Treatment effect (second condition minus first) of the period-adjusted t test.
+
+    `sd` is the standard deviation, within sequences, of the participants' differences between the conditions.
+    """
 
     estimate: float
     se: float
@@ -71,6 +75,7 @@ class CrossoverTest:
     carryover: float
     carryover_p: float
     n: int
+    sd: float
 
 
 def session_change(
@@ -173,7 +178,19 @@ def two_by_two(data: PeriodDifferences, confidence: float = 0.95) -> CrossoverTe
         float(2 * (data.mean[data.sign > 0].mean() - data.mean[data.sign < 0].mean())),
         float(sums.pvalue),
         n1 + n2,
+        float(np.sqrt(pooled)),
     )
+
+
+def effect_size(test: CrossoverTest) -> tuple[float, float]:
+    """Hedges' g_z of a 2 x 2 crossover and its standard error: the effect by the SD of the differences within people.
+
+    The SD is pooled within the sequences, so that neither the period nor their sizes change g. Its variance is that of
+    the estimate in units of the SD, and g^2 / (2n) for the SD itself (Borenstein et al. 2009, Introduction to
+    Meta-Analysis, chapter 4; with equal sequences theirs, 1/n + g^2 / (2n)).
+    """
+    g = test.estimate / test.sd * hedges(test.df) if test.sd > 0 else float("nan")
+    return g, float(np.sqrt((test.se / test.sd) ** 2 + g**2 / (2 * test.n))) if test.sd > 0 else float("nan")
 
 
 def sign_flip(data: PeriodDifferences, samples: int, seed: int) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snakemrs.errors import RequestError
-from snakemrs.group.formula import Formula
+from snakemrs.group.formula import Formula, row_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def build_design(formula: Formula, data: pd.DataFrame) -> tuple[Array, Design]:
     Raises
     ------
     RequestError
-        If the formula cannot be read or evaluated, or the outcome is not finite (the logarithm of zero).
+        If the formula cannot be read or evaluated, or the outcome is not finite (the logarithm of zero): with its row.
     """
     import pandas as pd
 
@@ -110,11 +110,24 @@ def build_design(formula: Formula, data: pd.DataFrame) -> tuple[Array, Design]:
         raise RequestError("the outcome must be one number a row", found=formula.outcome)
     y = y.reshape(len(frame))
     if not np.isfinite(y).all():
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
-        values = {name: data[name].iloc[row] for name in formula.outcome_variables}
-        raise RequestError("the outcome is not finite", found=f"{formula.outcome} with {values}")
+        bad = np.flatnonzero(~np.isfinite(y))
+        row = int(bad[0])
+        values = ", ".join(f"{name} = {data[name].iloc[row]:g}" for name in formula.outcome_variables)
+        only = formula.outcome_variables[0] if len(formula.outcome_variables) == 1 else ""
+        choose = f'select the others (--where "{only} > 0"), or ' if only else ""
+        raise RequestError(
+            f"the outcome is not finite in {len(bad)} rows",
+            found=f"{formula.outcome} with {values} in {row_of(data, row)}",
+            expected="a number above 0 where a logarithm is taken",
+            remedy=f"write n/a where nothing was measured, {choose}choose an outcome without logarithm",
+        )
     if not np.isfinite(treated.X).all():
-        raise RequestError("a predictor is not finite", found=formula.fixed)
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(treated.X))[0])
+        raise RequestError(
+            "a predictor is not finite",
+            found=f"{treated.names[column]} in {row_of(data, row)}",
+            remedy="write n/a where nothing was measured, or leave the transformation out",
+        )
     return y, _design(treated, summed)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from snakemrs.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,12 +21,26 @@ if TYPE_CHECKING:
 
 #: Variables that are categorical whatever their values look like (`period` 1 and 2 is a label, not an amount).
 CATEGORICAL = frozenset(
-    {"participant", "session", "condition", "phase", "period", "sequence", "sex", "task", "acq", "voi", "run", "kind"}
+    {
+        "participant",
+        "participant_id",
+        "session",
+        "session_id",
+        "condition",
+        "phase",
+        "period",
+        "sequence",
+        "sex",
+        "task",
+        "acq",
+        "voi",
+        "run",
+        "kind",
+    }
     | {"metabolite", "site", "scanner", "rater", "visit"}
 )
 _RANDOM = re.compile(r"\(\s*([^()|]*?)\s*\|\|?\s*([^()|]*?)\s*\)")
 _NAME = re.compile(r"`([^`]+)`|\b([A-Za-z_]\w*)\b(?!\s*\()")
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$|^\d{2}[./]\d{2}[./]\d{4}$")
 
 
 @dataclass(frozen=True)
@@ -138,10 +154,10 @@ def _label(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def looks_like_date(values: Any) -> bool:
-    """Whether all values are calendar dates."""
-    texts = [str(v) for v in values]
-    return bool(texts) and all(_DATE.match(t) for t in texts)
+def row_of(data: pd.DataFrame, position: int) -> str:
+    """Name a row as its line in the table's file (the first row is line 2); rows keep their number when selected."""
+    label = data.index[position]
+    return f"row {int(label) + 2}" if isinstance(label, (int, np.integer)) else f"row {label}"
 
 
 def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -161,7 +177,6 @@ def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] |
     """
     import difflib
 
-    import numpy as np
     import pandas as pd
 
     reference = dict(reference or {})
@@ -180,6 +195,7 @@ def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] |
         column = data[name]
         category = isinstance(column.dtype, pd.CategoricalDtype)
         as_label = name in CATEGORICAL or name in grouping or name in reference or category or column.dtype == bool
+        as_label = as_label or re.search(rf"\bC\(\s*{re.escape(name)}\b", formula.fixed) is not None
         if not as_label and pd.api.types.is_numeric_dtype(column.dtype):
             columns[name] = column.to_numpy(float)
             continue
@@ -191,12 +207,18 @@ def prepare(data: pd.DataFrame, formula: Formula, reference: Mapping[str, str] |
             known = np.array([np.nan if n is None else n for n in [*numbers, None]], dtype=float)
             columns[name] = known[codes]
             continue
-        if name in formula.outcome_variables:
-            bad = next(i for i, (n, v) in enumerate(zip(numbers, values, strict=True)) if n is None and v is not None)
+        words = [i for i, (n, v) in enumerate(zip(numbers, values, strict=True)) if n is None and v is not None]
+        count = np.bincount(codes[codes >= 0], minlength=len(values))
+        mostly = count[words].sum() < sum(count[i] for i, n in enumerate(numbers) if n is not None)
+        if words and (name in formula.outcome_variables or (mostly and not as_label)):
+            bad = words[0]
+            where = row_of(data, int(np.flatnonzero(codes == bad)[0]))
+            outcome = name in formula.outcome_variables
             raise RequestError(
-                "the outcome is not a number",
-                found=f"{name} = {values[bad]!r} in row {int(np.flatnonzero(codes == bad)[0]) + 2}",
+                "the outcome is not a number" if outcome else "a column of numbers holds a value that is none",
+                found=f"column {name}, {where}: {values[bad]}",
                 expected="a number or n/a",
+                remedy=None if outcome else f"correct the cell; or write C({name}) if the numbers are labels",
             )
         labels = [None if value is None else _label(value) for value in values]
         present = {label for label in labels if label is not None}

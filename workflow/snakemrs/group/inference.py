@@ -38,7 +38,7 @@ class Contrast:
     Attributes
     ----------
     f : float
-        The (scaled) F statistic.
+        The (scaled) F statistic; not a number, as `den_df` and `p`, where the covariance is not positive definite.
     num_df, den_df : float
         Degrees of freedom.
     p : float
@@ -102,7 +102,11 @@ class Inference:
         L = np.atleast_2d(np.asarray(L, float))
         q = len(L)
         estimate = L @ self.beta
-        wald = float(estimate @ np.linalg.solve(L @ self.covariance @ L.T, estimate)) / q
+        spread = L @ self.covariance @ L.T
+        # With very few levels the adjusted covariance may not be one: then there is no test.
+        if not np.isfinite(spread).all() or np.linalg.eigvalsh((spread + spread.T) / 2).min() <= 0:
+            return Contrast(float("nan"), q, float("nan"), float("nan"))
+        wald = float(estimate @ np.linalg.solve(spread, estimate)) / q
         if self.method == "residual":
             den, scaling = float(self.n - len(self.beta)), 1.0
         elif self.method == "kenward-roger":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from snakemrs.errors import RequestError
+from snakemrs.group.dates import as_days, looks_like_date
 from snakemrs.group.design import Design, build_design
 from snakemrs.group.formula import Formula, parse_formula, prepare, random_name
 from snakemrs.group.inference import Contrast, DegreesOfFreedom, Inference
-from snakemrs.group.refusals import check_model, session_columns
+from snakemrs.group.refusals import check_model, person_column, session_columns
 from snakemrs.group.reml import RemlFit, fit_reml
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def fit_mixed(
     allow : iterable of str
         Refusals to override (`snakemrs.group.refusals.REASONS`).
     ar1 : str, optional
-        Column of the place in time (``frame``): the residuals of a session follow a first-order autoregression.
+        Column of the place in time (``frame``, ``onset``; in any unit): the residuals of a session follow a first-order
+        autoregression, with the correlation of the closest rows as parameter.
     confidence : float
         Of the intervals.
 
@@ -186,8 +188,17 @@ def fit_mixed(
     if "date-predictor" in set(allow):
         rows = _dates_to_days(rows, used, parsed)
     y, design = build_design(parsed, rows)
-    if design.dropped:
-        warnings.append(f"determined by the others, left out: {', '.join(design.dropped)}")
+    if np.ptp(y) == 0:
+        raise RequestError(
+            "the outcome has the same value in every row: nothing can be tested",
+            found=f"{parsed.outcome} = {y[0]:g} in {len(y)} rows",
+            remedy="choose another outcome, or rows in which it varies (--where)",
+        )
+    alike = {name: rows[name].iloc[0] for name in parsed.predictors if len(rows[name].unique()) == 1}
+    warnings += [f"{name} is {value} in every row: left out, with every term of it" for name, value in alike.items()]
+    dropped = [name for name in design.dropped if name not in alike]
+    if dropped:
+        warnings.append(f"determined by the others, left out: {', '.join(dropped)}")
     groups, levels = [], {}
     for names in parsed.random:
         codes = rows.groupby(list(names), sort=False, observed=True).ngroup().to_numpy()
@@ -201,12 +212,26 @@ def fit_mixed(
                 remedy="leave the term out, or give the rows that repeat it (frames)",
             )
         if count < 2:
-            raise RequestError(f"the random term (1|{name}) has only one level", found=parsed.text)
+            raise RequestError(
+                f"the random term (1|{name}) has only one level",
+                found=f"{', '.join(str(rows[part].iloc[0]) for part in name.split(':'))} in {len(y)} rows",
+                expected="two levels at least, for a test many more",
+                remedy="choose rows of more of them (--where), or leave the term out: then it holds for this one alone",
+            )
+    for name, codes in zip(levels, groups, strict=True):
+        if _is_saturated(design.X, codes):
+            raise RequestError(
+                f"the fixed effects have a parameter for every level of (1|{name}): nothing is left to test them by",
+                found=f"{levels[name]} levels; {_many_levels(rows, parsed)}",
+                remedy="leave out predictors with many levels, or give amounts (age) as numbers",
+            )
     series = time = None
     if ar1 is not None:
         columns = session_columns(used)
         if columns is None:
-            raise RequestError("an autoregressive residual needs the columns participant and session")
+            raise RequestError(
+                "an autoregressive residual needs the columns participant and session (or participant_id, session_id)"
+            )
         series = used.groupby(columns, sort=False, observed=True).ngroup().to_numpy()
         time = pd.to_numeric(used[ar1]).to_numpy(float)
         if pd.DataFrame({"s": series, "t": time}).duplicated().any():
@@ -214,16 +239,26 @@ def fit_mixed(
     try:
         fit = fit_reml(design.X, y, groups, series, time)
     except ValueError as error:
-        raise RequestError(f"the model cannot be fitted: {error}", found=parsed.text) from None
+        raise RequestError(
+            f"the model cannot be fitted: {error}",
+            found=parsed.text,
+            remedy="fewer fixed effects, or more rows; see whether the outcome follows from a predictor",
+        ) from None
     if fit.boundary:
         zero = ", ".join(list(levels)[i] for i in fit.boundary)
         warnings.append(f"singular fit: the variance of {zero} is estimated as zero")
+    inference = Inference(fit, df, len(y))
+    person = person_column(used)
+    known = np.diag(inference.covariance) > 0
+    if not known.any():
+        fit = replace(fit, converged=False, message=fit.message or "no effect has a standard error")
     if not fit.converged:
         warnings.append(
             f"NOT CONVERGED: {fit.message or 'the likelihood is not at its maximum'}; do not use the result"
         )
-    inference = Inference(fit, df, len(y))
-    if not np.all(np.diag(inference.covariance) > 0):
+    elif fit.message:
+        warnings.append(fit.message)
+    if not known.all():
         warnings.append("too few levels for a small-sample adjustment: effects without standard error have no test")
     return MixedModel(
         formula=parsed,
@@ -237,8 +272,29 @@ def fit_mixed(
         confidence=confidence,
         warnings=tuple(warnings),
         left_out=_left_out(data, complete),
-        participant=used["participant"].astype(str).to_numpy() if "participant" in used else None,
+        participant=None if person is None else used[person].astype(str).to_numpy(),
     )
+
+
+def _is_saturated(X: Array, codes: Array) -> bool:
+    """Whether the indicators of all levels of a grouping are combinations of the columns of X."""
+    count = np.bincount(codes)
+    if len(count) > X.shape[1]:
+        return False
+    Q = np.linalg.qr(X)[0]
+    inside = np.zeros((len(count), Q.shape[1]))
+    np.add.at(inside, codes, Q)
+    return bool(np.all(count - (inside**2).sum(axis=1) < 1e-8 * count))
+
+
+def _many_levels(rows: pd.DataFrame, formula: Formula) -> str:
+    """Name the categorical predictor with the most levels."""
+    import pandas as pd
+
+    labels = [n for n in formula.predictors if isinstance(rows[n].dtype, pd.CategoricalDtype)]
+    levels = {n: len(rows[n].unique()) for n in labels}
+    name = max(levels, key=lambda key: levels[key], default="")
+    return f"{name} has {levels[name]} levels" if name else formula.fixed
 
 
 def _left_out(data: pd.DataFrame, complete: pd.Series) -> tuple[str, ...]:
@@ -246,21 +302,17 @@ def _left_out(data: pd.DataFrame, complete: pd.Series) -> tuple[str, ...]:
     gone = data[~complete]
     if gone.empty:
         return ()
-    if "participant" not in gone.columns:
+    person = person_column(data)
+    if person is None:
         return (f"{len(gone)} rows with missing values",)
-    counts = gone.groupby("participant", observed=True).size()
+    counts = gone.groupby(person, observed=True).size()
     return tuple(f"{participant}: {count} rows with missing values" for participant, count in counts.items())
 
 
 def _dates_to_days(rows: pd.DataFrame, used: pd.DataFrame, formula: Formula) -> pd.DataFrame:
     """Count an allowed date as days since the first."""
-    import pandas as pd
-
-    from snakemrs.group.formula import looks_like_date
-
     rows = rows.copy()
     for name in formula.predictors:
-        if name in used.columns and looks_like_date(used[name].astype(str).head(50)):
-            dates = pd.to_datetime(used[name])
-            rows[name] = (dates - dates.min()).dt.days.astype(float)
+        if name in used.columns and looks_like_date(used[name].unique()):
+            rows[name] = as_days(used[name], name)
     return rows

@@ -38,24 +38,3 @@ def benjamini_hochberg(p: Array) -> Array:
 def hedges(df: float) -> float:
     """Correct a standardised mean difference for small samples: 1 - 3 / (4 df - 1) (Hedges 1981, J Educ Stat 6:107)."""
     return 1 - 3 / (4 * df - 1) if df > 1 else float("nan")
-
-
-def paired_effect_size(effects: Array) -> dict[str, float]:
-    """Give the standardised mean of paired differences: Cohen's d_z, Hedges' g_z and its standard error.
-
-    Parameters
-    ----------
-    effects : (n,) array
-        A difference a participant.
-
-    Notes
-    -----
-    se(g_z)^2 = 1/n + g^2 / (2n) (Borenstein et al. 2009, Introduction to Meta-Analysis, chapter 4, paired design, in
-    units of the standard deviation of the differences).
-    """
-    effects = np.asarray(effects, float)
-    n = len(effects)
-    spread = float(effects.std(ddof=1)) if n > 1 else float("nan")
-    d = float(effects.mean()) / spread if spread > 0 else float("nan")
-    g = d * hedges(n - 1)
-    return {"d_z": d, "g_z": g, "se": float(np.sqrt(1 / n + g**2 / (2 * n))), "n": float(n)}

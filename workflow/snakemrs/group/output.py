@@ -56,7 +56,7 @@ def numeric(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(frame: pd.DataFrame, where: str, file: str | Path | None = None) -> pd.DataFrame:
-    """Keep the rows that satisfy a pandas query."""
+    """Keep the rows that satisfy a pandas query, with their numbers in the file."""
     try:
         kept = numeric(frame).query(where).index
     except Exception as error:
@@ -68,7 +68,7 @@ def select(frame: pd.DataFrame, where: str, file: str | Path | None = None) -> p
         ) from None
     if not len(kept):
         raise RequestError("no row satisfies the selection", file=file, found=where)
-    return frame.loc[kept].reset_index(drop=True)
+    return frame.loc[kept]
 
 
 def write_estimates(path: str | Path, model: MixedModel) -> None:

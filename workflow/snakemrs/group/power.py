@@ -23,9 +23,9 @@ def smallest_detectable(se: float, df: float, power: float = 0.8, alpha: float =
 
 
 def power_curve(
-    effect: float, se: float, df: float, n: int, sizes: list[int], alpha: float = 0.05
+    effect: float, se: float, df: float, n: int, sizes: list[int], alpha: float = 0.05, power: float = 0.8
 ) -> list[tuple[int, float, float]]:
-    """Power and smallest detectable effect (at 80 %) for other numbers of participants, (n, power, detectable).
+    """Power, and smallest effect detectable with `power`, for other numbers of participants: (n, power, detectable).
 
     The standard error shrinks with the root of the number, the degrees of freedom grow with it.
     """
@@ -33,5 +33,5 @@ def power_curve(
     for size in sizes:
         own_df = max(df * size / n, 1.0)
         own_se = se * float(np.sqrt(n / size))
-        rows.append((size, power_of(effect, own_se, own_df, alpha), smallest_detectable(own_se, own_df, 0.8, alpha)))
+        rows.append((size, power_of(effect, own_se, own_df, alpha), smallest_detectable(own_se, own_df, power, alpha)))
     return rows

@@ -129,14 +129,33 @@ class Moments:
 
 
 def _autoregression(gaps: Array, rho: float) -> tuple[Array, Array, Array]:
-    """R(rho) = rho^gap within a series and its first two derivatives by rho."""
+    """R(rho) = rho^gap within a series and its first two derivatives by rho (a negative rho needs whole gaps)."""
     finite = np.isfinite(gaps)
     g = np.where(finite, gaps, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         r0 = np.where(finite, np.power(rho, g), 0.0)
-        r1 = np.where(finite & (g >= 1), g * np.power(rho, np.maximum(g - 1, 0)), 0.0)
-        r2 = np.where(finite & (g >= 2), g * (g - 1) * np.power(rho, np.maximum(g - 2, 0)), 0.0)
+        r1 = np.where(finite & (g > 0), g * np.power(rho, g - 1), 0.0)
+        r2 = np.where(finite & (g > 0) & (g != 1), g * (g - 1) * np.power(rho, g - 2), 0.0)
     return r0, r1, r2
+
+
+def steps_of(series: Array, time: Array) -> Array:
+    """Place of each row in its series in units of the smallest distance of two rows of one series.
+
+    So the autocorrelation is that of the closest rows, whatever the unit of the column. Places within a thousandth of
+    a whole step are whole (times are rounded); two rows at one place stay so.
+    """
+    series, time = np.asarray(series), np.asarray(time, float)
+    order = np.lexsort((time, series))
+    same = np.diff(series[order]) == 0
+    distances = np.diff(time[order])[same]
+    if not np.any(distances > 0):
+        return np.zeros(len(time))
+    first: Array = np.full(int(series.max()) + 1, np.inf)
+    np.minimum.at(first, series, time)
+    place = (time - first[series]) / distances[distances > 0].min()
+    result: Array = np.where(np.abs(place - np.round(place)) < 1e-3, np.round(place), place)
+    return result
 
 
 def moments(
@@ -237,9 +256,9 @@ class RemlFit:
     variances : (K + 1,) array
         Variance of each random term and, last, of the residual.
     rho : float or None
-        Autocorrelation of neighbouring frames, where it was estimated.
+        Autocorrelation of rows at the smallest distance, where it was estimated.
     moments : Moments
-        At the estimate; with the autocorrelation among the parameters where it was estimated.
+        At the estimate; with the autocorrelation among the parameters where it was estimated and is not at its limit.
     converged : bool
         Whether the likelihood is at its maximum.
     boundary : tuple of int
@@ -247,7 +266,7 @@ class RemlFit:
     iterations : int
         Newton steps taken.
     message : str
-        Why it did not converge; empty otherwise.
+        Why it did not converge, or that the autocorrelation is zero; empty otherwise.
     """
 
     variances: Array
@@ -336,7 +355,7 @@ def fit_reml(
     groups : list of (n,) int
         Level of each row, a random intercept each.
     series, time : (n,) arrays, optional
-        Give both for an autoregressive residual: the series (session) and the place in it.
+        Give both for an autoregressive residual: the series (session, counted from 0) and the place in it, in any unit.
 
     Raises
     ------
@@ -352,7 +371,7 @@ def fit_reml(
         raise ValueError("the outcome has no variance left beside the fixed effects")
     scale = np.sqrt(spread)
     scaled = y / scale
-    patterns = block_patterns(n, groups, series, time)
+    patterns = block_patterns(n, groups, series, None if series is None or time is None else steps_of(series, time))
     start = np.full(len(groups) + 1, 1.0 / (len(groups) + 1))
 
     rho: float | None = None
@@ -362,21 +381,45 @@ def fit_reml(
     small = variances[:-1] < BOUNDARY * variances[-1]
     variances[:-1][small] = 0.0
     variances = variances * spread
-    final = moments(patterns, X, y, variances, rho, with_rho=rho is not None)
+    final = moments(patterns, X, y, variances, rho, with_rho=rho is not None and rho != 0)
     boundary = tuple(int(i) for i in np.flatnonzero(small))
-    if rho is not None and abs(rho) > 0.98:
+    if rho == 0:
+        said = "the autocorrelation is at its limit, 0: distances that are not whole steps allow no negative one"
+        message = f"{message}; {said}" if message else said
+    elif rho is not None and _at_limit(patterns, rho):
         message = (message + "; " if message else "") + f"the autocorrelation is at its limit ({rho:.3f})"
         converged = False
     return RemlFit(variances, rho, final, converged, boundary, iterations, message, X @ final.beta)
 
 
+def _neighbours(patterns: list[Pattern]) -> tuple[float, bool]:
+    """Median distance of neighbouring rows in steps, and whether all distances are whole."""
+    near, whole = [], True
+    for pattern in patterns:
+        if pattern.gaps is None:
+            continue
+        finite = np.isfinite(pattern.gaps)
+        whole = whole and bool(np.all(pattern.gaps[finite] == np.round(pattern.gaps[finite])))
+        # Rows stand in the order of series and time: neighbours are beside the diagonal.
+        beside = np.diag(pattern.gaps, 1)
+        near += [*beside[np.isfinite(beside)]] * len(pattern.rows)
+    return max(float(np.median(near)), 1.0) if near else 1.0, whole
+
+
+def _at_limit(patterns: list[Pattern], rho: float) -> bool:
+    """Whether neighbouring rows are correlated by more than 0.98, in either direction."""
+    return abs(rho) ** _neighbours(patterns)[0] > 0.98
+
+
 def _profile_rho(patterns: list[Pattern], X: Array, y: Array, start: Array) -> tuple[float, Array]:
-    """Find the autocorrelation that maximises the likelihood (variances profiled out), first on a grid."""
+    """Find the autocorrelation that maximises the likelihood (variances profiled out), first on a grid.
+
+    The grid is even in the correlation of typical neighbours, rho^m at their median distance m.
+    """
     from scipy.optimize import minimize_scalar
 
     last = start.copy()
-    gaps = [p.gaps for p in patterns if p.gaps is not None]
-    whole = all(bool(np.all(g[np.isfinite(g)] == np.round(g[np.isfinite(g)]))) for g in gaps)
+    median, whole = _neighbours(patterns)
     lowest = -0.95 if whole else 0.0
 
     def deviance(rho: float) -> float:
@@ -385,12 +428,19 @@ def _profile_rho(patterns: list[Pattern], X: Array, y: Array, start: Array) -> t
         except LinAlgError:
             return float("inf")
 
-    grid = np.linspace(lowest, 0.95, 9)
+    def scaled(correlation: float) -> float:
+        return float(np.sign(correlation) * abs(correlation) ** (1 / median))
+
+    grid = [scaled(c) for c in np.linspace(lowest, 0.95, 9)]
     values = [deviance(r) for r in grid]
     best = int(np.argmin(values))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     if best == len(grid) - 1:
-        high = 0.99
+        high = scaled(0.99)
+    if best == 0 and lowest < 0:
+        low = -0.99
     found = minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
     rho = float(found.x)
+    if lowest == 0 and deviance(0.0) <= float(found.fun):
+        rho = 0.0
     return rho, _maximise(patterns, X, y, last, rho)[0]

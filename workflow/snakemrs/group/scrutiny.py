@@ -64,19 +64,23 @@ def scrutinise(results: Results, frames: pd.DataFrame, settings: GroupSettings, 
         reference = np.log(1.05) if outcome.startswith("log(") else detectable
         table = [
             {"n_participants": n, "power": p, "detectable": d}
-            for n, p, d in power_curve(float(reference), e.se, e.df, people, sizes, settings.alpha)
+            for n, p, d in power_curve(float(reference), e.se, e.df, people, sizes, settings.alpha, settings.power)
         ]
         what = "5 % (of the ratio)" if outcome.startswith("log(") else f"{detectable:.3g}"
         notes = {
             "n_participants": {"Description": "Participants with both periods, all else as in this study"},
             "power": {"Description": f"Power to find an effect of {what}"},
-            "detectable": {"Description": "Smallest effect found with 80 % power, in units of the outcome"},
+            "detectable": {
+                "Description": f"Smallest effect found with {settings.power:.0%} power, in units of the outcome"
+            },
         }
         results.tables["power"] = (table, ("n_participants", "power", "detectable"), notes)
     assert model.formula.text
-    influence = leave_one_out(
+    influence, failed = leave_one_out(
         without_undefined(frames, outcome)[0], model.formula.text, effect.name, **options(settings)
     )
+    for text in failed:
+        results.say("leave one out", "left out", text)
     notes = {
         "participant": {"Description": "Left out"},
         "estimate": {"Description": "Effect without this participant"},
