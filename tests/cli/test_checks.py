@@ -93,7 +93,12 @@ def test_a_missing_raw_file(study: Study) -> None:
     [
         pytest.param("act", {"te": 30.0}, "warning", "outside 1-500 ms", id="echo time in milliseconds"),
         pytest.param("act", {"te": None}, "warning", "no echo time", id="no echo time"),
-        pytest.param("act", {"sequence": None}, "warning", "name a basis", id="unknown sequence"),
+        pytest.param("act", {"sequence": None}, "error", "name a basis", id="unknown sequence"),
+        pytest.param("act", {"sequence": "SPECIAL"}, "error", "simulated for SPECIAL", id="a sequence not simulated"),
+        pytest.param("act", {"sequence": "LASER"}, "error", "simulated for LASER", id="LASER is not sLASER"),
+        pytest.param("act", {"sequence": "STEAM"}, "error", "set mixing_time", id="STEAM of unknown mixing time"),
+        pytest.param("act", {"te1": 0.04}, "error", "TE1 40 ms is longer", id="TE1 longer than TE"),
+        pytest.param("act", {"sequence": "MEGA-PRESS"}, "error", "extract one condition", id="edited data"),
         pytest.param("act", {"kind": "T1w"}, "error", "by its header it is T1w", id="an image called a spectrum"),
         pytest.param("ref", {"centre": [0, 50, 5]}, "error", "another voxel: centre", id="water of another place"),
         pytest.param("ref", {"voxel_size": [20, 20, 40]}, "error", "another voxel: size", id="water of another size"),
@@ -105,6 +110,23 @@ def test_headers_that_do_not_fit(study: Study, file: str, change: dict[str, Any]
     study.headers[file] |= change
     found = said(study)
     assert [s for s, message in found if words in message] == [severity], found
+
+
+@pytest.mark.parametrize("sequence", ["SPECIAL", "STEAM", None])
+def test_a_basis_of_ones_own_serves_any_sequence(
+    study: Study, sequence: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.headers["act"]["sequence"] = sequence
+    (study.folder / "study.yaml").write_text("name: small\nbasis: mine.basis\n")
+    own = SimpleNamespace(spectrometer_frequency=123.2)
+    monkeypatch.setattr(basis_formats, "read_basis", lambda path: own)
+    assert said(study) == []
+
+
+def test_an_echo_time_that_the_study_tells_is_not_missed(study: Study) -> None:
+    study.headers["act"]["te"] = None
+    (study.folder / "study.yaml").write_text("name: small\ningest: {echo_time: 0.03}\n")
+    assert said(study) == []
 
 
 def test_a_voxel_outside_the_head(study: Study) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from snakemrs.errors import SnakeMRSError
 from snakemrs.io.tables import read_table
-from snakemrs.study.plan import Plan, PlannedScan, PlannedSpectrum
+from snakemrs.study.plan import Plan, PlannedScan
 from snakemrs.study.tables import Problem, nearest
 from snakemrs.study.variants import needs_anatomy
 
@@ -18,6 +18,8 @@ MEGABYTES_PER_T1W = 12.0
 MEGABYTES_PER_SPECTRUM = 12.0
 VOXEL_TOLERANCE = 1.0
 """Millimetres by which centres or sizes of a spectrum's and its water's voxel may differ."""
+EDITED = ("MEGA", "HERMES", "HERCULES", "METABOLITE-CYCLED")
+"""How names of sequences begin whose transients the stage spectra does not average unless it is told to."""
 FREQUENCY_TOLERANCE = 0.05
 """MHz by which spectrometer frequencies of a spectrum and its water may differ."""
 
@@ -36,7 +38,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
         scan = scans[spectrum.svs]
         if not scan.header:
             continue  # missing or unreadable: said already
-        problems += _check_header(scan, spectrum)
+        problems += _check_header(scan, plan.settings)
         if spectrum.water in scans and scans[spectrum.water].header:
             problems += _check_pair(scan, scans[spectrum.water])
         elif spectrum.fitted and not spectrum.water:
@@ -61,16 +63,18 @@ def _warning(scan: PlannedScan, message: str) -> Problem:
     return Problem("warning", message, scan.path, None, scan.participant)
 
 
-def _check_header(scan: PlannedScan, spectrum: PlannedSpectrum) -> list[Problem]:
-    """Echo time, sequence and frequency that every later step needs."""
+def _check_header(scan: PlannedScan, settings: dict[str, Any]) -> list[Problem]:
+    """Echo time and kind of sequence; a sequence of which no basis can be simulated is named by `build_plan`."""
     found = []
     echo_time = scan.header.get("te")
-    if echo_time is None:
+    if echo_time is None and settings["ingest"]["echo_time"] is None:
         found.append(_warning(scan, "the header has no echo time; set ingest.echo_time (seconds) in study.yaml"))
-    elif not 0.001 <= echo_time <= 0.5:
+    elif echo_time is not None and not 0.001 <= echo_time <= 0.5:
         found.append(_warning(scan, f"echo time {echo_time:g} s is outside 1-500 ms; see ingest.echo_time"))
-    if spectrum.fitted and scan.header.get("sequence") is None:
-        found.append(_warning(scan, "the sequence is not known from the header: name a basis in study.yaml"))
+    edited = str(scan.header.get("sequence") or "").upper().startswith(EDITED)
+    if edited and settings["spectra"]["edited"] == "refuse":
+        text = f"{scan.header['sequence']}: edited or metabolite-cycled transients are not averaged as plain ones; "
+        found.append(_error(scan, text + "extract one condition first, then set spectra.edited to accept"))
     return found
 
 
