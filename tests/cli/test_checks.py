@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from snakemrs.cli import checks, cluster
 from snakemrs.cli.checks import check_study, estimate
-from snakemrs.cli.cluster import executor_problem
-from snakemrs.cli.snakemake import profile_folder
 from snakemrs.spins import basis_formats
 from snakemrs.study.plan import build_plan
 from snakemrs.study.tables import Problem
@@ -173,29 +169,6 @@ def test_a_choice_of_segmentation_without_a_t1w(study: Study) -> None:
     scans.write_text("".join(line for line in scans.open() if "T1w" not in line))
     messages = [message for _, message in said(study)]
     assert [message.startswith("the choice 'hmrf'") for message in messages] == [False, True]
-
-
-def test_a_disk_without_room(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(1e9, 1e9 - 5e6, 5e6))
-    ((severity, message),) = said(study)
-    assert severity == "error"
-    assert message.endswith("5 MB are free")
-
-
-def test_a_slurm_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.shutil, "which", lambda name: None)
-    assert "sbatch, squeue, scancel is not on PATH" in (executor_problem(profile_folder("slurm")) or "")
-
-
-def test_an_executor_that_is_not_installed() -> None:
-    assert "snakemake-executor-plugin-cluster-generic is not installed" in (
-        executor_problem(profile_folder("lsf")) or ""
-    )
-
-
-def test_this_machine_is_always_reached() -> None:
-    assert executor_problem(profile_folder("local")) is None
 
 
 def test_the_estimate_takes_what_was_measured_and_shares_it_among_processors() -> None:

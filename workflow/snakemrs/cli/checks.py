@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
+from snakemrs.cli.machine import check_disk
 from snakemrs.errors import SnakeMRSError
 from snakemrs.io.tables import read_table
 from snakemrs.study.plan import Plan, PlannedScan
 from snakemrs.study.tables import Problem, nearest
 from snakemrs.study.variants import needs_anatomy
 
-# Measured on the demo (python -m snakemrs demo, then du): MB a T1w and a spectrum leave under bids/ and derivatives/.
-MEGABYTES_PER_T1W = 12.0
-MEGABYTES_PER_SPECTRUM = 12.0
 VOXEL_TOLERANCE = 1.0
 """Millimetres by which centres or sizes of a spectrum's and its water's voxel may differ."""
 EDITED = ("MEGA", "HERMES", "HERCULES", "METABOLITE-CYCLED")
@@ -51,7 +48,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
     problems += _check_basis(study, plan)
     problems += _check_formula(study, plan)
     problems += _check_variants(plan)
-    problems += _check_disk(study, plan)
+    problems += check_disk(study, plan)
     return problems
 
 
@@ -207,20 +204,6 @@ def _check_variants(plan: Plan) -> list[Problem]:
     return [
         Problem("warning", text.format(name), "study.yaml") for name, part in variants.items() if needs_anatomy(part)
     ]
-
-
-def _check_disk(study: Path, plan: Plan) -> list[Problem]:
-    """Room for what will be written."""
-    free = shutil.disk_usage(study).free / 1e6
-    needed = disk_needed(plan)
-    if free < needed:
-        return [Problem("error", f"about {needed:.0f} MB will be written, {free:.0f} MB are free", str(study))]
-    return []
-
-
-def disk_needed(plan: Plan) -> float:
-    """Megabytes that bids/ and derivatives/ of the study take, by the demo's measure."""
-    return MEGABYTES_PER_T1W * len(plan.anatomies) + MEGABYTES_PER_SPECTRUM * len(plan.spectra)
 
 
 # Seconds a job of each rule took in the demo on one core; `estimate` prefers what this study's own runs took.
