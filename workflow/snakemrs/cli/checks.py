@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemrs.cli.machine import check_disk
+from snakemrs.cli.sessions import check_sessions
 from snakemrs.errors import SnakeMRSError
 from snakemrs.io.tables import read_table
 from snakemrs.study.plan import Plan, PlannedScan
@@ -42,6 +43,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
             problems.append(_warning(scan, "no water reference: ratios only, no concentrations"))
         if spectrum.fitted and not spectrum.anatomy:
             problems.append(_warning(scan, "no T1w of this participant: no tissue correction"))
+    problems += check_sessions(plan)
     problems += _check_first_echo(plan)
     problems += _check_kinds(plan)
     problems += _check_geometry(study, plan, scans)
