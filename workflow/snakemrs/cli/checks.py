@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemrs.cli.machine import check_disk
+from snakemrs.cli.own_basis import check_basis, read_own_basis
 from snakemrs.cli.sessions import check_sessions
 from snakemrs.errors import SnakeMRSError
 from snakemrs.io.tables import read_table
@@ -47,7 +48,10 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
     problems += _check_first_echo(plan)
     problems += _check_kinds(plan)
     problems += _check_geometry(study, plan, scans)
-    problems += _check_basis(study, plan)
+    basis, unread = read_own_basis(study, plan)
+    problems += unread
+    if basis is not None:
+        problems += check_basis(plan, basis)
     problems += _check_formula(study, plan)
     problems += _check_variants(plan)
     problems += check_disk(study, plan)
@@ -149,27 +153,6 @@ def _box(path: Path) -> tuple[Any, Any] | None:
         return np.linalg.inv(image.affine), np.asarray(image.shape[:3])
     except Exception:  # whatever is wrong with it, ingest names it
         return None
-
-
-def _check_basis(study: Path, plan: Plan) -> list[Problem]:
-    """The study's own basis: readable, and of the data's field."""
-    own = plan.settings["basis"]
-    if not own:
-        return []
-    from snakemrs.spins.basis_formats import read_basis
-
-    path = study / own
-    try:
-        basis = read_basis(path)
-    except SnakeMRSError as error:
-        return [Problem("error", f"the basis cannot be used: {error.message}", str(own))]
-    found = []
-    for scan in plan.scans:
-        frequency = scan.header.get("frequency")
-        if scan.suffix == "svs" and frequency and abs(frequency / basis.spectrometer_frequency - 1) > 0.01:
-            text = f"the basis is of {basis.spectrometer_frequency:.1f} MHz, the spectrum of {frequency:.1f} MHz"
-            found.append(_error(scan, text))
-    return found
 
 
 def _check_formula(study: Path, plan: Plan) -> list[Problem]:
