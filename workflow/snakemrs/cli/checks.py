@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from snakemrs.cli.machine import check_disk
+from snakemrs.cli.named import check_names
 from snakemrs.cli.own_basis import check_basis, read_own_basis
 from snakemrs.cli.sessions import check_sessions
-from snakemrs.errors import SnakeMRSError
-from snakemrs.io.tables import read_table
 from snakemrs.study.plan import Plan, PlannedScan
-from snakemrs.study.tables import Problem, nearest
+from snakemrs.study.tables import Problem
 from snakemrs.study.variants import needs_anatomy
 
 VOXEL_TOLERANCE = 1.0
@@ -21,12 +20,6 @@ EDITED = ("MEGA", "HERMES", "HERCULES", "METABOLITE-CYCLED")
 """How names of sequences begin whose transients the stage spectra does not average unless it is told to."""
 FREQUENCY_TOLERANCE = 0.05
 """MHz by which spectrometer frequencies of a spectrum and its water may differ."""
-
-# Columns that the joined tables have of themselves (docs/reference/files.md, group).
-_JOINED = {
-    *("participant", "session", "task", "acq", "voi", "run", "frame", "onset", "duration"),
-    *("phase", "period", "condition", "sequence", "time_bin", "regressor", "kind", "verdict"),
-}
 
 
 def check_study(study: Path, plan: Plan) -> list[Problem]:
@@ -52,7 +45,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
     problems += unread
     if basis is not None:
         problems += check_basis(plan, basis)
-    problems += _check_formula(study, plan)
+    problems += check_names(study, plan, None if basis is None else basis.names)
     problems += _check_variants(plan)
     problems += check_disk(study, plan)
     return problems
@@ -153,29 +146,6 @@ def _box(path: Path) -> tuple[Any, Any] | None:
         return np.linalg.inv(image.affine), np.asarray(image.shape[:3])
     except Exception:  # whatever is wrong with it, ingest names it
         return None
-
-
-def _check_formula(study: Path, plan: Plan) -> list[Problem]:
-    """Columns that the group's formula names."""
-    from snakemrs.group.formula import parse_formula
-
-    columns = set(_JOINED)
-    for name in ("participants.tsv", "sessions.tsv"):
-        if (study / name).exists():
-            rows = read_table(study / name)
-            columns |= set(rows[0]) if rows else set()
-    text = plan.settings["group"]["formula"]
-    try:
-        formula = parse_formula(f"y ~ {text} + (1|participant) + (1|participant:session)")
-    except SnakeMRSError as error:
-        return [Problem("error", f"group.formula: {error.message}", "study.yaml")]
-    found = []
-    for name in formula.predictors:
-        if name not in columns:
-            hint = nearest(name, columns)
-            text = f"group.formula names '{name}', which neither participants.tsv nor sessions.tsv has"
-            found.append(Problem("warning", text + (f" ({hint})" if hint else ""), "study.yaml"))
-    return found
 
 
 def _check_variants(plan: Plan) -> list[Problem]:
