@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from snakemrs.cli import checks, cluster
 from snakemrs.cli.checks import check_study, estimate
-from snakemrs.cli.cluster import executor_problem
-from snakemrs.cli.snakemake import profile_folder
 from snakemrs.spins import basis_formats
+from snakemrs.spins.basis import Basis
+from snakemrs.spins.systems import spin_systems
 from snakemrs.study.plan import build_plan
 from snakemrs.study.tables import Problem
 
@@ -93,7 +90,12 @@ def test_a_missing_raw_file(study: Study) -> None:
     [
         pytest.param("act", {"te": 30.0}, "warning", "outside 1-500 ms", id="echo time in milliseconds"),
         pytest.param("act", {"te": None}, "warning", "no echo time", id="no echo time"),
-        pytest.param("act", {"sequence": None}, "warning", "name a basis", id="unknown sequence"),
+        pytest.param("act", {"sequence": None}, "error", "name a basis", id="unknown sequence"),
+        pytest.param("act", {"sequence": "SPECIAL"}, "error", "simulated for SPECIAL", id="a sequence not simulated"),
+        pytest.param("act", {"sequence": "LASER"}, "error", "simulated for LASER", id="LASER is not sLASER"),
+        pytest.param("act", {"sequence": "STEAM"}, "error", "set mixing_time", id="STEAM of unknown mixing time"),
+        pytest.param("act", {"te1": 0.04}, "error", "TE1 40 ms is longer", id="TE1 longer than TE"),
+        pytest.param("act", {"sequence": "MEGA-PRESS"}, "error", "extract one condition", id="edited data"),
         pytest.param("act", {"kind": "T1w"}, "error", "by its header it is T1w", id="an image called a spectrum"),
         pytest.param("ref", {"centre": [0, 50, 5]}, "error", "another voxel: centre", id="water of another place"),
         pytest.param("ref", {"voxel_size": [20, 20, 40]}, "error", "another voxel: size", id="water of another size"),
@@ -105,6 +107,24 @@ def test_headers_that_do_not_fit(study: Study, file: str, change: dict[str, Any]
     study.headers[file] |= change
     found = said(study)
     assert [s for s, message in found if words in message] == [severity], found
+
+
+@pytest.mark.parametrize("sequence", ["SPECIAL", "STEAM", None])
+def test_a_basis_of_ones_own_serves_any_sequence(
+    study: Study, sequence: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.headers["act"]["sequence"] = sequence
+    (study.folder / "study.yaml").write_text("name: small\nbasis: mine.basis\n")
+    names = tuple(spin_systems())
+    own = Basis(names, np.ones((len(names), 2048)), 1 / 2000, 123.2, ("metabolite",) * len(names))
+    monkeypatch.setattr(basis_formats, "read_basis", lambda path, **known: own)
+    assert said(study) == []
+
+
+def test_an_echo_time_that_the_study_tells_is_not_missed(study: Study) -> None:
+    study.headers["act"]["te"] = None
+    (study.folder / "study.yaml").write_text("name: small\ningest: {echo_time: 0.03}\n")
+    assert said(study) == []
 
 
 def test_a_voxel_outside_the_head(study: Study) -> None:
@@ -126,22 +146,6 @@ def test_a_basis_that_is_not_there(study: Study) -> None:
     assert any(s == "error" and "basis cannot be used" in message for s, message in said(study))
 
 
-def test_a_basis_of_another_field(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    (study.folder / "study.yaml").write_text("name: small\nbasis: mine.basis\n")
-    (study.folder / "mine.basis").write_text("")
-    monkeypatch.setattr(basis_formats, "read_basis", lambda path: SimpleNamespace(spectrometer_frequency=297.2))
-    ((severity, message),) = said(study)
-    assert (severity, message) == ("error", "the basis is of 297.2 MHz, the spectrum of 123.2 MHz")
-
-
-def test_a_column_that_no_table_has(study: Study) -> None:
-    (study.folder / "study.yaml").write_text("name: small\ngroup:\n  formula: condition + sexe\n")
-    ((severity, message),) = said(study)
-    assert severity == "warning"
-    assert "names 'sexe'" in message
-    assert "sex" in message.partition("(")[2]
-
-
 def test_a_choice_of_segmentation_without_a_t1w(study: Study) -> None:
     variants = '{"hmrf": {"anatomy": {"backend": "hmrf"}}, "stiff": {"fit": {"baseline": "fixed"}}}'
     with (study.folder / "study.yaml").open("a") as stream:
@@ -151,29 +155,6 @@ def test_a_choice_of_segmentation_without_a_t1w(study: Study) -> None:
     scans.write_text("".join(line for line in scans.open() if "T1w" not in line))
     messages = [message for _, message in said(study)]
     assert [message.startswith("the choice 'hmrf'") for message in messages] == [False, True]
-
-
-def test_a_disk_without_room(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(1e9, 1e9 - 5e6, 5e6))
-    ((severity, message),) = said(study)
-    assert severity == "error"
-    assert message.endswith("5 MB are free")
-
-
-def test_a_slurm_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.shutil, "which", lambda name: None)
-    assert "sbatch, squeue, scancel is not on PATH" in (executor_problem(profile_folder("slurm")) or "")
-
-
-def test_an_executor_that_is_not_installed() -> None:
-    assert "snakemake-executor-plugin-cluster-generic is not installed" in (
-        executor_problem(profile_folder("lsf")) or ""
-    )
-
-
-def test_this_machine_is_always_reached() -> None:
-    assert executor_problem(profile_folder("local")) is None
 
 
 def test_the_estimate_takes_what_was_measured_and_shares_it_among_processors() -> None:

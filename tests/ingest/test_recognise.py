@@ -14,6 +14,7 @@ from snakemrs.errors import DataError
 from snakemrs.ingest.raw import sequence_of
 from snakemrs.ingest.recognise import files_of, recognise
 from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.io import nifti_mrs
 
 COILS = np.array([1, 0.5j, -0.3])[:, None]
 MANY = raw.signal(8)[:, None] * COILS
@@ -70,6 +71,16 @@ def test_a_file_under_a_wrong_name_is_recognised_by_its_content(tmp_path: Path) 
     shutil.copy(raw.write_twix(tmp_path / "t", MANY), tmp_path / "scan.IMA")
     assert recognise(tmp_path / "meas.dat").format == "rda"
     assert recognise(tmp_path / "scan.IMA").format == "twix-vb"
+
+
+def test_the_mixing_time_of_steam_is_read_where_the_header_has_it(tmp_path: Path) -> None:
+    path = raw.write_rda(tmp_path, raw.signal(), SequenceName="*svs_st", TM=10.0)
+    assert recognise(path).mixing_time == pytest.approx(0.010)
+    assert recognise(raw.write_rda(tmp_path / "press", raw.signal())).mixing_time is None
+    header = {"SpectrometerFrequency": [raw.FREQUENCY], "ResonantNucleus": ["1H"], "EchoTime": 0.02, "MixingTime": 0.01}
+    image = nifti_mrs.NiftiMrs(raw.signal().reshape(1, 1, 1, -1), np.eye(4), 1 / raw.BANDWIDTH, header)
+    nifti_mrs.write(image, tmp_path / "steam.nii.gz")
+    assert recognise(tmp_path / "steam.nii.gz").mixing_time == pytest.approx(0.010)
 
 
 def test_a_text_file_is_no_raw_file(tmp_path: Path) -> None:

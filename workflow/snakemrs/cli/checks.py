@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
-from snakemrs.errors import SnakeMRSError
-from snakemrs.io.tables import read_table
-from snakemrs.study.plan import Plan, PlannedScan, PlannedSpectrum
-from snakemrs.study.tables import Problem, nearest
+from snakemrs.cli.machine import check_disk
+from snakemrs.cli.named import check_names
+from snakemrs.cli.own_basis import check_basis, read_own_basis
+from snakemrs.cli.sessions import check_sessions
+from snakemrs.study.plan import Plan, PlannedScan
+from snakemrs.study.tables import Problem
 from snakemrs.study.variants import needs_anatomy
 
-# Measured on the demo (python -m snakemrs demo, then du): MB a T1w and a spectrum leave under bids/ and derivatives/.
-MEGABYTES_PER_T1W = 12.0
-MEGABYTES_PER_SPECTRUM = 12.0
 VOXEL_TOLERANCE = 1.0
 """Millimetres by which centres or sizes of a spectrum's and its water's voxel may differ."""
+EDITED = ("MEGA", "HERMES", "HERCULES", "METABOLITE-CYCLED")
+"""How names of sequences begin whose transients the stage spectra does not average unless it is told to."""
 FREQUENCY_TOLERANCE = 0.05
 """MHz by which spectrometer frequencies of a spectrum and its water may differ."""
-
-# Columns that the joined tables have of themselves (docs/reference/files.md, group).
-_JOINED = {
-    *("participant", "session", "task", "acq", "voi", "run", "frame", "onset", "duration"),
-    *("phase", "period", "condition", "sequence", "time_bin", "regressor", "kind", "verdict"),
-}
 
 
 def check_study(study: Path, plan: Plan) -> list[Problem]:
@@ -36,20 +30,24 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
         scan = scans[spectrum.svs]
         if not scan.header:
             continue  # missing or unreadable: said already
-        problems += _check_header(scan, spectrum)
+        problems += _check_header(scan, plan.settings)
         if spectrum.water in scans and scans[spectrum.water].header:
             problems += _check_pair(scan, scans[spectrum.water])
         elif spectrum.fitted and not spectrum.water:
             problems.append(_warning(scan, "no water reference: ratios only, no concentrations"))
         if spectrum.fitted and not spectrum.anatomy:
             problems.append(_warning(scan, "no T1w of this participant: no tissue correction"))
+    problems += check_sessions(plan)
     problems += _check_first_echo(plan)
     problems += _check_kinds(plan)
     problems += _check_geometry(study, plan, scans)
-    problems += _check_basis(study, plan)
-    problems += _check_formula(study, plan)
+    basis, unread = read_own_basis(study, plan)
+    problems += unread
+    if basis is not None:
+        problems += check_basis(plan, basis)
+    problems += check_names(study, plan, None if basis is None else basis.names)
     problems += _check_variants(plan)
-    problems += _check_disk(study, plan)
+    problems += check_disk(study, plan)
     return problems
 
 
@@ -61,16 +59,18 @@ def _warning(scan: PlannedScan, message: str) -> Problem:
     return Problem("warning", message, scan.path, None, scan.participant)
 
 
-def _check_header(scan: PlannedScan, spectrum: PlannedSpectrum) -> list[Problem]:
-    """Echo time, sequence and frequency that every later step needs."""
+def _check_header(scan: PlannedScan, settings: dict[str, Any]) -> list[Problem]:
+    """Echo time and kind of sequence; a sequence of which no basis can be simulated is named by `build_plan`."""
     found = []
     echo_time = scan.header.get("te")
-    if echo_time is None:
+    if echo_time is None and settings["ingest"]["echo_time"] is None:
         found.append(_warning(scan, "the header has no echo time; set ingest.echo_time (seconds) in study.yaml"))
-    elif not 0.001 <= echo_time <= 0.5:
+    elif echo_time is not None and not 0.001 <= echo_time <= 0.5:
         found.append(_warning(scan, f"echo time {echo_time:g} s is outside 1-500 ms; see ingest.echo_time"))
-    if spectrum.fitted and scan.header.get("sequence") is None:
-        found.append(_warning(scan, "the sequence is not known from the header: name a basis in study.yaml"))
+    edited = str(scan.header.get("sequence") or "").upper().startswith(EDITED)
+    if edited and settings["spectra"]["edited"] == "refuse":
+        text = f"{scan.header['sequence']}: edited or metabolite-cycled transients are not averaged as plain ones; "
+        found.append(_error(scan, text + "extract one condition first, then set spectra.edited to accept"))
     return found
 
 
@@ -148,50 +148,6 @@ def _box(path: Path) -> tuple[Any, Any] | None:
         return None
 
 
-def _check_basis(study: Path, plan: Plan) -> list[Problem]:
-    """The study's own basis: readable, and of the data's field."""
-    own = plan.settings["basis"]
-    if not own:
-        return []
-    from snakemrs.spins.basis_formats import read_basis
-
-    path = study / own
-    try:
-        basis = read_basis(path)
-    except SnakeMRSError as error:
-        return [Problem("error", f"the basis cannot be used: {error.message}", str(own))]
-    found = []
-    for scan in plan.scans:
-        frequency = scan.header.get("frequency")
-        if scan.suffix == "svs" and frequency and abs(frequency / basis.spectrometer_frequency - 1) > 0.01:
-            text = f"the basis is of {basis.spectrometer_frequency:.1f} MHz, the spectrum of {frequency:.1f} MHz"
-            found.append(_error(scan, text))
-    return found
-
-
-def _check_formula(study: Path, plan: Plan) -> list[Problem]:
-    """Columns that the group's formula names."""
-    from snakemrs.group.formula import parse_formula
-
-    columns = set(_JOINED)
-    for name in ("participants.tsv", "sessions.tsv"):
-        if (study / name).exists():
-            rows = read_table(study / name)
-            columns |= set(rows[0]) if rows else set()
-    text = plan.settings["group"]["formula"]
-    try:
-        formula = parse_formula(f"y ~ {text} + (1|participant) + (1|participant:session)")
-    except SnakeMRSError as error:
-        return [Problem("error", f"group.formula: {error.message}", "study.yaml")]
-    found = []
-    for name in formula.predictors:
-        if name not in columns:
-            hint = nearest(name, columns)
-            text = f"group.formula names '{name}', which neither participants.tsv nor sessions.tsv has"
-            found.append(Problem("warning", text + (f" ({hint})" if hint else ""), "study.yaml"))
-    return found
-
-
 def _check_variants(plan: Plan) -> list[Problem]:
     """Choices of the sensitivity analysis that no session can be made again under."""
     if any(spectrum.anatomy for spectrum in plan.spectra):
@@ -203,20 +159,6 @@ def _check_variants(plan: Plan) -> list[Problem]:
     return [
         Problem("warning", text.format(name), "study.yaml") for name, part in variants.items() if needs_anatomy(part)
     ]
-
-
-def _check_disk(study: Path, plan: Plan) -> list[Problem]:
-    """Room for what will be written."""
-    free = shutil.disk_usage(study).free / 1e6
-    needed = disk_needed(plan)
-    if free < needed:
-        return [Problem("error", f"about {needed:.0f} MB will be written, {free:.0f} MB are free", str(study))]
-    return []
-
-
-def disk_needed(plan: Plan) -> float:
-    """Megabytes that bids/ and derivatives/ of the study take, by the demo's measure."""
-    return MEGABYTES_PER_T1W * len(plan.anatomies) + MEGABYTES_PER_SPECTRUM * len(plan.spectra)
 
 
 # Seconds a job of each rule took in the demo on one core; `estimate` prefers what this study's own runs took.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from snakemrs.anatomy.precomputed import existing_maps
 from snakemrs.cli.checks import check_study
 from snakemrs.cli.headers import read_header
-from snakemrs.errors import RequestError
+from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.io.atomic import write_text
 from snakemrs.study.plan import Plan, build_plan
 from snakemrs.study.resources import workflow_root
@@ -60,3 +61,13 @@ def describe(problem: Problem) -> str:
     place = problem.file + (f":{problem.line}" if problem.line else "")
     who = f" (sub-{problem.participant})" if problem.participant else ""
     return f"{problem.severity}: {place}{who}: {problem.message}"
+
+
+def error_content(error: SnakeMRSError) -> dict[str, Any]:
+    """An error for a program: what `SnakeMRSError` has, by name."""
+    parts = {name: getattr(error, name) for name in ("file", "participant", "line")}
+    said = {name: None if (value := getattr(error, name)) is None else str(value) for name in _SAID}
+    return {"message": error.message, **parts, **said}
+
+
+_SAID = ("found", "expected", "remedy")

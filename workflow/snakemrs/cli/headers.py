@@ -17,6 +17,8 @@ def read_header(path: Path) -> dict[str, Any]:
         "sequence": raw.sequence,
         "te": raw.echo_time,
         "te1": None,
+        "tm": raw.mixing_time,
+        "tr": raw.repetition_time,
         "frequency": raw.frequency,
         "bandwidth": raw.bandwidth,
         "points": raw.points,

@@ -13,15 +13,13 @@ from typing import Any
 
 import click
 
-from snakemrs.cli.checks import disk_needed, estimate
-from snakemrs.cli.cluster import executor_problem
-from snakemrs.cli.common import describe, make_plan, study_folder
-from snakemrs.cli.containers import container_arguments
+from snakemrs.cli.checks import estimate
+from snakemrs.cli.common import describe, error_content, make_plan, study_folder
+from snakemrs.cli.machine import check_profile, disk_needed
 from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
 from snakemrs.cli.unchanged import is_unchanged
-from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
+from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
 from snakemrs.study.plan import Plan
-from snakemrs.study.tables import Problem
 from snakemrs.study.variants import in_words as changes_in_words
 
 
@@ -41,19 +39,33 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
     Example:
         snakemrs plan STUDY
     """
-    folder = study_folder(study)
-    resolved = make_plan(folder)
-    resolved.save(folder)
-    if unreachable := executor_problem(profile_folder(profile)):
-        resolved.problems.append(Problem("error", unreachable, f"profile {profile}"))
-    inside = container_arguments(folder, resolved) if "apptainer" in (containers, profile) else []
-    unchanged = is_unchanged(folder, resolved, bool(inside))
-    record = Record() if unchanged else dry_run(folder, resolved, profile, labels, inside)
-    work = explain(record, folder, resolved)
+    try:
+        status = plan_study(study_folder(study), profile, labels, containers == "apptainer", cores, as_json)
+    except SnakeMRSError as error:
+        if as_json:
+            click.echo(json.dumps({"runnable": False, "error": error_content(error)}))
+        raise
+    raise SystemExit(status)
+
+
+def plan_study(
+    study: Path, profile: str, labels: tuple[str, ...], in_images: bool, cores: int | None, as_json: bool
+) -> int:
+    """Plan a study and print what would run; give the exit code."""
+    folder = profile_folder(profile)
+    resolved = make_plan(study)
+    resolved.save(study)
+    lacking, inside = check_profile(study, resolved, folder, in_images or profile == "apptainer")
+    resolved.problems += lacking
+    record = (
+        Record() if is_unchanged(study, resolved, bool(inside)) else dry_run(study, resolved, profile, labels, inside)
+    )
+    work = explain(record, study, resolved)
     rules = Counter(job.rule for job in record.jobs.values())
-    seconds = estimate(rules, measured_seconds(folder), cores or os.cpu_count() or 1)
-    megabytes = disk_needed(resolved)
+    seconds = estimate(rules, measured_seconds(study), cores or os.cpu_count() or 1)
+    megabytes = disk_needed(study, resolved)
     errors = [p for p in resolved.problems if p.severity == "error"]
+    runnable = not any(problem.machine for problem in errors)
     if as_json:
         content: dict[str, Any] = {
             "study": resolved.name,
@@ -69,7 +81,7 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
             "problems": [vars(p) for p in resolved.problems],
             "estimated_seconds": round(seconds),
             "estimated_megabytes": round(megabytes),
-            "runnable": True,
+            "runnable": runnable,
         }
         click.echo(json.dumps(content))
     else:
@@ -89,7 +101,9 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
             click.echo(f"about {max(1, round(seconds / 60))} min and {megabytes:.0f} MB in all (an estimate)")
             for line in work:
                 click.echo(f"  {line}")
-    raise SystemExit(1 if errors else 0)
+        if not runnable:
+            click.echo("Nothing can run on this machine until that is mended (above: errors without a participant).")
+    return EXIT_BAD_REQUEST if not runnable else EXIT_SOME_FAILED if errors else EXIT_DONE
 
 
 def measured_seconds(study: Path) -> dict[str, float]:

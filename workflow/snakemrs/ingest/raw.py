@@ -25,7 +25,7 @@ class RawFile:
         ``svs``, ``mrsref``, ``T1w``, ``image`` (another image) or ``unknown``.
     files : tuple of Path
         All files that make it, such as SDAT and SPAR.
-    echo_time, repetition_time, inversion_time : float or None
+    echo_time, repetition_time, inversion_time, mixing_time : float or None
         Seconds.
     frequency : float or None
         Spectrometer frequency, MHz.
@@ -55,6 +55,7 @@ class RawFile:
     echo_time: float | None = None
     repetition_time: float | None = None
     inversion_time: float | None = None
+    mixing_time: float | None = None
     frequency: float | None = None
     bandwidth: float | None = None
     points: int | None = None

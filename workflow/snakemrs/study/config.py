@@ -36,9 +36,12 @@ class StudyConfig(Settings):
     """A basis set (LCModel .BASIS, Osprey .mat, folder of json or text), absolute or relative to the study. Without
     one, it is simulated for the sequence and echo time in each header, with ideal pulses."""
     first_echo_time: float | None = Field(default=None, gt=0, lt=0.5)
-    """Time from excitation to the first echo of a PRESS or sLASER sequence (TE1) in seconds, for the simulated basis.
-    Headers rarely tell it. Without it, half of the echo time is taken; a TE1 wrong by 3 ms biases the major sums by
-    more than 10 %."""
+    """Time from excitation to the first echo of a PRESS sequence (TE1) in seconds, for the simulated basis. Headers
+    rarely tell it. Without it, half of the echo time is taken; a TE1 wrong by 3 ms biases the major sums by more than
+    10 %. Other sequences have no TE1: theirs is not asked."""
+    mixing_time: float | None = Field(default=None, gt=0, lt=2)
+    """Mixing time (TM) of a STEAM sequence in seconds, for the simulated basis, where the header does not tell it
+    (Siemens RDA and NIfTI-MRS may). Without either no basis can be simulated for STEAM."""
     macromolecule_acq: str = "mm"
     """Value of ``acq`` in scans.tsv that marks inversion-nulled macromolecule scans. They are preprocessed but not
     fitted as metabolites."""

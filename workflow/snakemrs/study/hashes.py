@@ -32,7 +32,7 @@ def companions(path: Path) -> list[Path]:
     return found
 
 
-READER = 2
+READER = 3
 """Version of what `read_header` gives; a cache of another version is not used."""
 
 

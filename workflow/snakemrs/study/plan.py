@@ -18,6 +18,7 @@ from snakemrs.io.atomic import write_json
 from snakemrs.io.events import EVENTS, owner_of, owners
 from snakemrs.io.tables import read_table
 from snakemrs.study import bids
+from snakemrs.study.bases import simulation_of
 from snakemrs.study.config import STAGES, StudyConfig, load_config
 from snakemrs.study.hashes import HashCache, hash_file, joined
 from snakemrs.study.settings import merged
@@ -179,7 +180,7 @@ def build_plan(
     study : path
         Folder with study.yaml and scans.tsv.
     read_header : callable
-        Gives what a raw file's header says (`snakemrs.ingest.recognise`): ``sequence te te1 ti frequency bandwidth
+        Gives what a raw file's header says (`snakemrs.ingest.recognise`): ``sequence te te1 tm frequency bandwidth
         points transients`` where known. May raise `SnakeMRSError`: the scan becomes a problem of its participant.
     progress : callable
         Told (files looked at, files in all).
@@ -250,8 +251,12 @@ def build_plan(
     # A spectrum's partners are sought among its participant's scans alone, or thousands of participants take minutes.
     own_scans = by_participant(scans)
     own_anatomies = by_participant(anatomies)
-    spectra = [
-        _plan_spectrum(
+    spectra: list[PlannedSpectrum] = []
+    for scan in scans:
+        if scan.suffix != "svs":
+            continue
+        unable: list[str] = []
+        spectrum = _plan_spectrum(
             scan,
             own_scans[scan.participant],
             own_anatomies.get(scan.participant, []),
@@ -260,10 +265,10 @@ def build_plan(
             bases,
             # Events are those of the task: where some spectra have one, the others are at rest.
             bool(scan.task or not with_task) and not eventful.isdisjoint(owners(scan.participant, scan.session)),
+            unable,
         )
-        for scan in scans
-        if scan.suffix == "svs"
-    ]
+        spectra.append(spectrum)
+        problems += [Problem("error", text, scan.path, None, scan.participant) for text in unable]
     return Plan(
         name=config.name,
         raw=str(raw),
@@ -372,6 +377,7 @@ def _plan_spectrum(
     headers: dict[str, dict[str, Any]],
     bases: dict[str, dict[str, Any]],
     over_time: bool,
+    unable: list[str],
 ) -> PlannedSpectrum:
     svs = f"bids/{bids.raw_path(scan.entities, 'svs')}"
     water = water_of(scan, scans)
@@ -398,42 +404,26 @@ def _plan_spectrum(
         macromolecules=f"{place}/mrs/{nulled[0].stem}_desc-preproc_svs.nii.gz"
         if nulled and fitted and measured
         else None,
-        basis=_plan_basis(headers.get(svs, {}), config, bases) if fitted else None,
+        basis=_plan_basis(headers.get(svs, {}), config, bases, unable) if fitted else None,
         frames=several,
         dynamic=several and over_time,
         fitted=fitted,
     )
 
 
-def first_echo_time(header: dict[str, Any], config: StudyConfig) -> float | None:
-    """TE1 in seconds: the header's, else the study's; None where neither tells it (the basis takes half of TE)."""
-    value = header.get("te1") or config.first_echo_time
-    return round(float(value), 6) if value else None
-
-
-def _plan_basis(header: dict[str, Any], config: StudyConfig, bases: dict[str, dict[str, Any]]) -> str | None:
-    """Name the basis of a spectrum: the study's own, or one simulated for its sequence and echo time.
-
-    Scanners of one field differ by some kHz from session to session; a basis serves all within 0.05 MHz, at which the
-    shifts are wrong by less than 0.1 Hz.
-    """
-    if config.basis is not None:
+def _plan_basis(
+    header: dict[str, Any], config: StudyConfig, bases: dict[str, dict[str, Any]], unable: list[str]
+) -> str | None:
+    """Name the basis that is simulated for a spectrum; the study's own has no name here. Why none can be: `unable`."""
+    if config.basis is not None or not header:
         return None
-    needed = ("sequence", "te", "frequency", "bandwidth", "points")
-    if any(header.get(key) in (None, "") for key in needed):
+    simulation = simulation_of(header, config)
+    if simulation.obstacle:
+        unable.append(simulation.obstacle)
+    if simulation.key is None or simulation.given is None:
         return None  # the fit takes what it needs from the sidecar, or says what is missing
-    echo_time = float(header["te"])
-    given = {
-        "sequence": str(header["sequence"]).lower(),
-        "te": round(echo_time, 6),
-        "te1": first_echo_time(header, config),
-        "frequency": round(round(float(header["frequency"]) / 0.05) * 0.05, 2),
-        "bandwidth": round(float(header["bandwidth"]), 3),
-        "points": int(header["points"]),
-    }
-    key = f"{given['sequence']}-te{echo_time * 1e3:g}-{joined([json.dumps(given, sort_keys=True)])[:8]}"
-    bases[key] = given
-    return f"{DERIVATIVES}/basis/{key}"
+    bases[simulation.key] = simulation.given
+    return f"{DERIVATIVES}/basis/{simulation.key}"
 
 
 __all__ = ["STAGES", "Failure", "Plan", "PlannedAnatomy", "PlannedScan", "PlannedSpectrum", "build_plan", "load_plan"]

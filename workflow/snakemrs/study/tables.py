@@ -109,13 +109,17 @@ class SessionRow(TableRow):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong that does not stop the others: an ``error`` ends in exit code 1, a ``warning`` does not."""
+    """Something wrong that does not stop the others: an ``error`` ends in exit code 1, a ``warning`` does not.
+
+    What is of the `machine` (no room, no executor, no program) concerns every participant: nothing can run.
+    """
 
     severity: Literal["error", "warning"]
     message: str
     file: str
     line: int | None = None
     participant: str | None = None
+    machine: bool = False
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:

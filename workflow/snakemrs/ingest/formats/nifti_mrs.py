@@ -30,6 +30,7 @@ def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mr
     names = [header.get(key) for key in ("SequenceName", "PulseSequenceType", "ProtocolName")]
     single = image.data.shape[:3] == (1, 1, 1)
     height = "no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"
+    mixing = header.get("MixingTime")
     inversion = header.get("InversionTime") or inversion_of(header.get("ProtocolName"))
     return RawFile(
         path=path,
@@ -42,6 +43,7 @@ def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mr
         echo_time=image.echo_time,
         repetition_time=image.repetition_time,
         inversion_time=float(inversion) if inversion else None,
+        mixing_time=float(mixing) if isinstance(mixing, int | float) and mixing else None,
         frequency=image.spectrometer_frequency,
         bandwidth=image.bandwidth,
         points=image.points,

@@ -82,6 +82,7 @@ def recognise(path: Path) -> RawFile:
         echo_time=number("TE") / 1e3 or None,
         repetition_time=number("TR") / 1e3 or None,
         inversion_time=(float(header.get("TI") or 0) / 1e3) or None,
+        mixing_time=number("TM") / 1e3 or None if header.get("TM") else None,
         frequency=frequency,
         bandwidth=1 / dwell,
         points=points,
