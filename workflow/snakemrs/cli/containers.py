@@ -6,9 +6,11 @@ import os
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from snakemrs.errors import RequestError
+from snakemrs.anatomy.precomputed import existing_maps
+from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.io.atomic import write_json
 from snakemrs.study.images import LINKS, BuiltImage, built_images, code_digest, images_folder, lock
 from snakemrs.study.plan import Plan
@@ -159,8 +161,9 @@ def mounts(study: Path, plan: Plan) -> list[tuple[Path, Path, str]]:
     Returns
     -------
     list of (source, target, mode)
-        Real folder outside, the path under which the steps name it, ``ro`` or ``rw``. Raw files and the study's own
-        basis are read-only. Links are followed: a raw file that is a link needs the folder it points to as well.
+        Real folder outside, the path under which the steps name it, ``ro`` or ``rw``. Raw files and what the settings
+        name (`_named`) are read-only. Links are followed: a raw file that is a link needs the folder it points to as
+        well.
 
     Raises
     ------
@@ -182,16 +185,16 @@ def mounts(study: Path, plan: Plan) -> list[tuple[Path, Path, str]]:
         real = Path(os.path.realpath(file))
         if real.exists() and not _inside(real, raw.resolve()):
             add(real if real.is_dir() else real.parent)
-    own_basis = plan.settings.get("basis")
-    if own_basis:
-        path = Path(os.path.normpath(study / own_basis))
-        if path.exists():
-            add(path if path.is_dir() else path.parent)
+    for path in _named(study, plan):
+        add(path)
     # A study may have parts of itself on another disk.
     for entry in sorted(study.iterdir()):
         if entry.is_symlink() and entry.exists():
             writable = entry.name in ("bids", "derivatives", "logs", "work")
             add(entry.resolve() if entry.is_dir() else entry.resolve().parent, "rw" if writable else "ro")
+    # A folder around the study would hide it, read-only, where it is mounted after it.
+    if any(target in study.parents for target in wanted):
+        wanted[study] = (study, "rw")
     result = []
     for target, (source, mode) in sorted(wanted.items()):
         covered = any(
@@ -211,6 +214,46 @@ def mounts(study: Path, plan: Plan) -> list[tuple[Path, Path, str]]:
                 remedy="rename it, or run without --containers",
             )
     return result
+
+
+def _named(study: Path, plan: Plan) -> list[Path]:
+    """Folders of what the settings name and steps read: basis, constants, regressors, tables, maps that exist.
+
+    Of a path with ``{participant}`` the part before it serves all participants. A file that is a link brings the folder
+    that it points to.
+    """
+    settings = plan.settings
+    sensitivity = settings["group"]["sensitivity"]
+    variants = sensitivity["variants"].values()
+    names = [settings["basis"], settings["functional"]["table"], settings["group"]["clinical"]["instruments"]]
+    names += sensitivity["tables"].values()
+    names += [part.get("constants") for part in (settings["quantify"], *(v.get("quantify", {}) for v in variants))]
+    files = [path for name in names if name for path in _of_each(study, name, plan)]
+    found = [path if path.is_dir() else path.parent for path in files]
+    found += [_common(study, name) for name in names if name and "{" in name]
+    anatomies = [a for group in (plan.anatomies, *plan.variant_anatomies.values()) for a in group if a.existing]
+    for folder in {Path(os.path.normpath(study / (a.existing or ""))) for a in anatomies}:
+        found.append(folder)
+        with suppress(SnakeMRSError):  # without maps that participant is a problem of the plan's
+            files += existing_maps(folder)
+    templates = [part.get("precomputed") for part in (settings["anatomy"], *(v.get("anatomy", {}) for v in variants))]
+    found += [_common(study, name) for name in templates if name and anatomies]
+    found += [path.resolve().parent for path in files if path.is_symlink()]
+    return [path for path in dict.fromkeys(found) if path.exists() and path != Path("/")]
+
+
+def _of_each(study: Path, name: str, plan: Plan) -> list[Path]:
+    """The files that a setting names: one, or one a session where it has ``{participant}`` or ``{session}``."""
+    names = {name.replace("{participant}", p).replace("{session}", s) for p, s in plan.sessions}
+    return [path for text in sorted(names) if (path := Path(os.path.normpath(study / text))).exists()]
+
+
+def _common(study: Path, name: str) -> Path:
+    """The folder that all participants' files are in, of a path with ``{participant}`` or ``{session}``."""
+    path = Path(os.path.normpath(study / name))
+    while "{" in str(path):
+        path = path.parent
+    return path
 
 
 def _inside(path: Path, folder: Path) -> bool:
