@@ -17,6 +17,7 @@ from snakemrs.cli.checks import disk_needed, estimate
 from snakemrs.cli.cluster import executor_problem
 from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
+from snakemrs.cli.lock import exclusive
 from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
 from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, SnakeMRSError
@@ -42,6 +43,8 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
         snakemrs plan STUDY
     """
     folder = study_folder(study)
+    # A run reads the plan and the links to the images until it ends: neither may change meanwhile.
+    click.get_current_context().with_resource(exclusive(folder))
     resolved = make_plan(folder)
     resolved.save(folder)
     if unreachable := executor_problem(profile_folder(profile)):
