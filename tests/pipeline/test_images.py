@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -18,6 +18,7 @@ from snakemrs.errors import RequestError
 from snakemrs.report import from_plan
 from snakemrs.study import images, resources
 from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.settings.anatomy import Backend
 
 ROOT = resources.workflow_root()
 
@@ -69,8 +70,23 @@ def test_every_image_that_a_rule_names_is_in_the_lock_and_every_rule_names_one()
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for rule, body in re.findall(r"^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text(), re.M | re.S):
             named = re.findall(r"container:\s+image\(\"(\w+)\"\)", body)
+            if rule == "segment":
+                assert "segmentation_image(targets)" in body
+                continue
             assert len(named) == 1, f"{path.name}: rule {rule}"
             assert not images.lock()[named[0]]["optional"]
+    for backend in get_args(Backend):
+        assert set(images.segmentation_families({"backend": backend, "second_backend": None})) <= images.lock().keys()
+
+
+def test_an_image_that_segments_holds_the_core_and_what_finds_the_brain() -> None:
+    """The user's program is beside ANTs and SnakeMRS: the image stands on one that has them."""
+    for family in images.BROUGHT.values():
+        assert images.lock()[family]["base"] == "anatomy"
+        definition = (ROOT / "containers" / family / f"{family}.def").read_text(encoding="utf-8")
+        tested = definition.partition("%test")[2]
+        assert "snakemrs --version" in tested
+        assert "import ants" in tested
 
 
 def test_definitions_and_lock_follow_from_their_sources() -> None:
@@ -238,6 +254,55 @@ def test_a_study_without_t1w_needs_no_anatomy_image(study: Path, built: Path) ->
     assert containers.families(ROOT / "rules", plan_of(study)) == ["core"]
     add_t1w(study)
     assert containers.families(ROOT / "rules", plan_of(study)) == ["anatomy", "core"]
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "variants", "expected"),
+    [
+        ({}, {}, ["anatomy", "core"]),
+        ({"backend": "fast"}, {}, ["core", "fsl"]),
+        ({"second_backend": "synthseg"}, {}, ["core", "freesurfer"]),
+        ({}, {"other": {"anatomy": {"backend": "fast"}}}, ["anatomy", "core", "fsl"]),
+        ({"backend": "fast"}, {"other": {"anatomy": {"backend": "synthseg"}}}, ["core", "freesurfer", "fsl"]),
+    ],
+)
+def test_the_segmentation_runs_in_the_image_that_has_its_program(
+    study: Path, built: Path, anatomy: dict[str, Any], variants: dict[str, Any], expected: list[str]
+) -> None:
+    add_t1w(study)
+    segmented(study, anatomy, variants)
+    assert containers.families(ROOT / "rules", plan_of(study)) == expected
+
+
+def segmented(study: Path, anatomy: dict[str, Any], variants: dict[str, Any] | None = None) -> None:
+    settings = {"anatomy": anatomy, "group": {"sensitivity": {"variants": variants or {}}}}
+    with (study / "study.yaml").open("a") as stream:
+        stream.write(yaml.safe_dump(settings))
+
+
+def test_an_image_with_a_program_of_the_user_s_is_missing_with_the_way_to_build_it(study: Path, built: Path) -> None:
+    add_t1w(study)
+    segmented(study, {"backend": "fast"})
+    with pytest.raises(RequestError, match="images are missing: fsl") as told:
+        containers.container_arguments(study, plan_of(study))
+    assert "python containers/build.py fsl --archive" in str(told.value)
+
+
+def test_programs_of_two_images_in_one_segmentation_are_refused(study: Path, built: Path) -> None:
+    add_t1w(study)
+    segmented(study, {"backend": "fast", "second_backend": "synthseg"})
+    with pytest.raises(RequestError, match="no image holds the programs of both"):
+        containers.container_arguments(study, plan_of(study))
+
+
+def test_freesurfer_finds_the_user_s_key(study: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_t1w(study)
+    segmented(study, {"backend": "synthseg"})
+    record(built, "freesurfer", "4" * 64)
+    key = touch(study.parent / "licence" / "mine.txt")
+    monkeypatch.setenv("FS_LICENSE", str(key))
+    words = shlex.split(containers.container_arguments(study, plan_of(study))[-1].partition("=")[2])
+    assert f"{key}:/opt/licence/license.txt:ro" in words
 
 
 def test_the_methods_text_knows_the_tools_of_images_that_are_not_its_own(

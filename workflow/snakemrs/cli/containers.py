@@ -12,9 +12,18 @@ from pathlib import Path
 from snakemrs.anatomy.precomputed import existing_maps
 from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.io.atomic import write_json
-from snakemrs.study.images import LINKS, BuiltImage, built_images, code_digest, images_folder, lock
+from snakemrs.study.images import (
+    LINKS,
+    BuiltImage,
+    built_images,
+    code_digest,
+    images_folder,
+    lock,
+    segmentation_families,
+)
 from snakemrs.study.plan import Plan
 from snakemrs.study.resources import workflow_root
+from snakemrs.study.settings import merged
 
 # What a step may learn from outside: threads, time stamps, and how numerical libraries choose their kernels (without
 # these an image would compute with other kernels than the same machine does outside).
@@ -26,6 +35,8 @@ _HANDED_ON = (
     "OPENBLAS_L2_SIZE",
     "NPY_DISABLE_CPU_FEATURES",
 )
+# Where the image freesurfer looks for the key of whoever runs it (containers/freesurfer/image.yaml).
+_LICENCE = "/opt/licence/license.txt"
 _CACHES = {"MPLCONFIGDIR": "matplotlib", "XDG_CACHE_HOME": "cache", "NIPYPE_CONFIG_DIR": "nipype"}
 
 
@@ -64,6 +75,9 @@ def container_arguments(study: Path, plan: Plan, code: Path | None = None) -> li
         words += ["--bind", f"{source}:{target}:{mode}"]
     # The node's own /tmp: that of --containall has 64 MiB.
     words += ["--bind", "/tmp:/tmp:rw"]
+    licence = os.environ.get("FS_LICENSE", "")
+    if "freesurfer" in images and Path(licence).is_file():
+        words += ["--bind", f"{Path(licence).resolve()}:{_LICENCE}:ro"]
     environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     environment.update(
         dict.fromkeys(_HANDED_ON[:3], "1"),
@@ -88,13 +102,30 @@ def families(rules: Path, plan: Plan) -> list[str]:
     rules : Path
         Folder of the rule files.
     plan : Plan
-        The study's plan: without a T1w nothing is segmented.
+        The study's plan: without a T1w nothing is segmented; with one, its backends say in which images.
+
+    Raises
+    ------
+    RequestError
+        If a segmentation takes the programs of two images.
     """
     found = set()
     for path in sorted(rules.glob("*.smk")):
-        for rule, body in re.findall(r"^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
-            if rule != "segment" or plan.anatomies:
-                found.update(re.findall(r"\bimage\(\"(\w+)\"\)", body))
+        found.update(re.findall(r"\bimage\(\"(\w+)\"\)", path.read_text(encoding="utf-8")))
+    if not plan.anatomies:
+        return sorted(found)
+    own = plan.settings["anatomy"]
+    variants = plan.settings["group"]["sensitivity"]["variants"].values()
+    for settings in (own, *(merged(own, changes["anatomy"]) for changes in variants if "anatomy" in changes)):
+        needed = segmentation_families(settings)
+        if len(needed) > 1:
+            raise RequestError(
+                "no image holds the programs of both segmentations",
+                found=f"anatomy: backend {settings['backend']}, second_backend {settings['second_backend']}",
+                expected="at most one that needs FSL or FreeSurfer",
+                remedy="make one of them a choice (group.sensitivity.variants), or run without --containers",
+            )
+        found.update(needed)
     return sorted(found)
 
 
@@ -110,9 +141,10 @@ def required_images(plan: Plan, code: Path | None = None) -> dict[str, BuiltImag
     wanted = families(root / "rules", plan)
     found = built_images()
     missing = [family for family in wanted if family not in found]
-    remedy = "`make images` builds them; SNAKEMRS_IMAGES names the folder where they lie"
     if missing:
-        raise RequestError(f"container images are missing: {', '.join(missing)}", file=images_folder(), remedy=remedy)
+        raise RequestError(
+            f"container images are missing: {', '.join(missing)}", file=images_folder(), remedy=_remedy(missing)
+        )
     for family in wanted:
         image = found[family]
         if image.definition != lock()[family]["definition"]:
@@ -121,7 +153,7 @@ def required_images(plan: Plan, code: Path | None = None) -> dict[str, BuiltImag
                 file=image.path,
                 found=image.definition,
                 expected=lock()[family]["definition"],
-                remedy=remedy,
+                remedy=_remedy([family]),
             )
         if image.code != code_digest():
             raise RequestError(
@@ -129,9 +161,17 @@ def required_images(plan: Plan, code: Path | None = None) -> dict[str, BuiltImag
                 file=image.path,
                 found=image.code,
                 expected=code_digest(),
-                remedy=remedy,
+                remedy=_remedy([family]),
             )
     return {family: found[family] for family in wanted}
+
+
+def _remedy(wanted: list[str]) -> str:
+    """How to come by images: those that hold a program of the user's are not made by `make images`."""
+    brought = [family for family in wanted if lock()[family]["optional"]]
+    words = ["`make images` builds core and anatomy"]
+    words += [f"`python containers/build.py {name} --archive …` builds {name} from your own copy" for name in brought]
+    return "; ".join([*words, "SNAKEMRS_IMAGES names the folder where they lie"])
 
 
 def link_images(study: Path, images: dict[str, BuiltImage]) -> None:
