@@ -251,8 +251,8 @@ def main() -> int:
         if current(family, folder) and below not in rebuilt and options.base is None and not options.force:
             say(f"{family}: up to date")
             continue
-        if below is not None and below not in built_images(folder):
-            raise SystemExit(f"build: {family} stands on {below}, which is not built; name that too")
+        if below is not None and not current(below, folder):
+            raise SystemExit(f"build: {family} stands on {below}, which is not built, or not up to date: name that too")
         start = base if below is None else built_images(folder)[below].path
         extra: list[str] = []
         if definitions.is_optional(source):

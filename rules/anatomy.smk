@@ -13,10 +13,10 @@ rule segment:
     log:
         "logs/anatomy/{place}/{name}.log",
     container:
-        image("anatomy")
+        segmentation_image(targets)
     threads: targets.plan.settings["anatomy"]["threads"]
     resources:
-        mem_mb=growing(3000),
+        mem_mb=segmentation_memory(targets),
         runtime=growing(30),
     params:
         options=targets.segment_options,

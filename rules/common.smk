@@ -1,7 +1,8 @@
 # What all stages share: the plan, the images, the names that wildcards may take.
 from snakemrs.study.plan import DERIVATIVES
+from snakemrs.study.needs import growing, segmentation_image, segmentation_memory
 from snakemrs.study.resources import image
-from snakemrs.study.targets import DYNAMIC_FILES, FIT_FILES, Targets, growing
+from snakemrs.study.targets import DYNAMIC_FILES, FIT_FILES, Targets
 
 targets = Targets("work/plan.json")
 

@@ -197,4 +197,4 @@ def test_a_second_run_on_the_same_study_is_told_and_leaves(ran: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         outcome = snakemrs("run", ran)
     assert outcome.code == 2
-    assert "another run works on this study" in outcome.err
+    assert "another run or plan works on this study" in outcome.err

@@ -57,14 +57,15 @@ def test_a_choice_runs_the_steps_that_differ_and_the_group(
     assert jobs(ran) == sorted([*of_choice("other", *rules), *GROUP])
 
 
-def test_another_segmentation_runs_from_the_t1w_on(scanner_files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["hmrf", "fast"])  # in the image of the study's own, and in another
+def test_another_segmentation_runs_from_the_t1w_on(scanner_files: Path, tmp_path: Path, backend: str) -> None:
     study = tmp_path / "study"
     shutil.copytree(scanner_files, study)
     before = jobs(study)
-    choose(study, hmrf={"anatomy": {"backend": "hmrf"}})
+    choose(study, other={"anatomy": {"backend": backend}})
     added = sorted(set(jobs(study)) - set(before))
-    segmented = [("segment", f"{session} hmrf") for session in SESSIONS]
-    assert added == sorted([*segmented, *of_choice("hmrf", "voxel", "quantify")])
+    segmented = [("segment", f"{session} other") for session in SESSIONS]
+    assert added == sorted([*segmented, *of_choice("other", "voxel", "quantify")])
 
 
 def test_a_choice_of_other_tissue_maps_is_made_from_these_maps(scanner_files: Path, tmp_path: Path) -> None:

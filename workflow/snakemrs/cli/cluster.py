@@ -63,8 +63,8 @@ def culprits(failed: Sequence[Job], study: Path) -> list[Job]:
     """
     unfinished = [job for job in failed if not (job.outputs and all((study / name).exists() for name in job.outputs))]
     begun = [job for job in unfinished if _wrote_log(job, study)]
-    units = {_participant(job) for job in begun}
-    found = [job for job in unfinished if job in begun or _participant(job) not in units]
+    units = {participant_of(job) for job in begun}
+    found = [job for job in unfinished if job in begun or participant_of(job) not in units]
     for job in found:
         own = study / job.log if job.log else None
         if own is None or not own.exists() or not own.read_text(encoding="utf-8", errors="replace").strip():
@@ -89,6 +89,7 @@ def _wrote_log(job: Job, study: Path) -> bool:
     return status.st_size > 0 and status.st_mtime >= job.started - _CLOCKS_DIFFER
 
 
-def _participant(job: Job) -> str:
+def participant_of(job: Job) -> str:
+    """The participant that a job works for, ``sub-…``; the job's name where it works for several."""
     match = re.match(r"sub-[A-Za-z0-9]+", job.name)
     return match.group() if match else job.name

@@ -2,11 +2,54 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemrs.cli.cluster import culprits
 from snakemrs.cli.snakemake import Job, reason_of
+from snakemrs.io.atomic import write_json
 from snakemrs.study.plan import DERIVATIVES, Failure, Plan, PlannedSpectrum
+
+OUTCOME = Path("work") / "outcome.json"
+OF_ALL = ("dataset study", "group study", "report_group study", "report_methods study")
+"""Units of the steps that work on the study as a whole."""
+
+
+def write_outcome(study: Path, jobs: int, failures: list[Failure], plan: Plan, touched: Collection[str] | None) -> None:
+    """Note what became of a run: how many jobs ran, and what failed, now or in an earlier run.
+
+    Parameters
+    ----------
+    study : Path
+        The study's folder.
+    jobs : int
+        Number of jobs.
+    failures : list of Failure
+        Those of this run.
+    plan : Plan
+        Its plan; who is no longer in it has no failures.
+    touched : collection of str, optional
+        The participants that this run was about, ``sub-…``; earlier failures of others still stand, and so do those of
+        the study as a whole. None: it was about everything.
+    """
+    known = {(failure.unit, failure.stage) for failure in failures}
+    if touched is not None:
+        present = {"", *plan.participants} - {name.removeprefix("sub-") for name in touched}
+        earlier = [f for f in read_failures(study) if f.participant in present and (f.unit, f.stage) not in known]
+        failures = earlier + failures
+    content = {"finished": time.time(), "jobs": jobs, "failures": [asdict(f) for f in failures]}
+    write_json(study / OUTCOME, content)
+
+
+def read_failures(study: Path) -> list[Failure]:
+    """Give the failures that runs so far have left."""
+    path = study / OUTCOME
+    if not path.exists():
+        return []
+    return [Failure(**row) for row in json.loads(path.read_text(encoding="utf-8"))["failures"]]
 
 
 def failures_of(jobs: list[Job], plan: Plan, study: Path) -> list[Failure]:

@@ -1,4 +1,4 @@
-"""One run at a time on a study."""
+"""One run, or one plan, at a time on a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 10.0
 
 @contextmanager
 def exclusive(study: Path) -> Iterator[int]:
-    """Hold the study's lock; a second run is told who holds it.
+    """Hold the study's lock; a second run or plan is told who holds it.
 
     Gives the lock's file descriptor. The lock goes with the processes that have it, however they end.
     """
@@ -28,7 +28,7 @@ def exclusive(study: Path) -> Iterator[int]:
         holder = _take(stream)
         if holder is not None:
             raise RequestError(
-                "another run works on this study",
+                "another run or plan works on this study",
                 file=study,
                 found=f"process {holder}",
                 remedy="wait for it, or stop it; `snakemrs status` shows how far it is",

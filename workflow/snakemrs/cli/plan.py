@@ -15,6 +15,7 @@ import click
 
 from snakemrs.cli.checks import estimate
 from snakemrs.cli.common import describe, error_content, make_plan, study_folder
+from snakemrs.cli.lock import exclusive
 from snakemrs.cli.machine import check_profile, disk_needed
 from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
 from snakemrs.cli.unchanged import is_unchanged
@@ -40,7 +41,10 @@ def plan(study: Path, profile: str, labels: tuple[str, ...], containers: str, co
         snakemrs plan STUDY
     """
     try:
-        status = plan_study(study_folder(study), profile, labels, containers == "apptainer", cores, as_json)
+        folder = study_folder(study)
+        # A run reads the plan and the links to the images until it ends: neither may change meanwhile.
+        with exclusive(folder):
+            status = plan_study(folder, profile, labels, containers == "apptainer", cores, as_json)
     except SnakeMRSError as error:
         if as_json:
             click.echo(json.dumps({"runnable": False, "error": error_content(error)}))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from snakemrs.cli.cluster import participant_of
 from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
-from snakemrs.cli.failures import failures_of
+from snakemrs.cli.failures import failures_of, write_outcome
 from snakemrs.cli.frozen import code_version, freeze
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.plan import targets
@@ -22,7 +22,6 @@ from snakemrs.cli.status import print_status, summarise
 from snakemrs.cli.unchanged import forget, is_unchanged, remember
 from snakemrs.cli.view import make_view
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
-from snakemrs.io.atomic import write_json
 from snakemrs.study.plan import DERIVATIVES, Failure, Plan
 
 KEEP_SECONDS = 15.0
@@ -104,11 +103,13 @@ def run_study(
     in_images = containers == "apptainer"
     failures: list[Failure] = []
     ran = 0
+    touched = {Path(page).stem for page in wanted}
     unchanged = not options and is_unchanged(study, plan, in_images)
     while not unchanged:
         forget(study)
         record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
         ran += sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
+        touched |= {participant_of(job) for job in record.jobs.values()}
         known = {(failure.unit, failure.stage) for failure in failures}
         found = [f for f in failures_of(record.failed, plan, study) if (f.unit, f.stage) not in known]
         if not found:
@@ -116,10 +117,7 @@ def run_study(
         failures += found
         plan.failed = failures
         plan.save(study)
-    write_json(
-        study / "work" / "outcome.json",
-        {"finished": time.time(), "jobs": ran, "failures": [asdict(f) for f in failures]},
-    )
+    write_outcome(study, ran, failures, plan, touched if wanted or options else None)
     refused = any(problem.severity == "error" for problem in plan.problems)
     # With code that was exchanged meanwhile something may be left to do.
     if not (failures or refused or wanted or options) and version == code_version():

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from snakemrs.cli.common import study_folder
+from snakemrs.cli.failures import OF_ALL, read_failures
 from snakemrs.errors import EXIT_DONE, EXIT_SOME_FAILED
 from snakemrs.io.tables import read_table
-from snakemrs.study.plan import PLAN_PATH, PlannedSpectrum, load_plan
+from snakemrs.study.goals import Goals
+from snakemrs.study.plan import DERIVATIVES, PLAN_PATH, PlannedSpectrum, load_plan
 
-STAGES = ("ingest", "anatomy", "spectra", "voxel", "fit", "quantify", "report")
+STAGES = ("ingest", "anatomy", "spectra", "voxel", "fit", "quantify", "group", "report")
 MARKS = {"done": "done", "failed": "FAILED", "to do": "to do", "n/a": "–", "held up": "held up"}
 
 
@@ -38,43 +41,69 @@ def status(study: Path, as_json: bool) -> None:
 def summarise(study: Path) -> dict[str, Any]:
     """Look at the plan, the last run's outcome and the files that are there."""
     plan = load_plan(study / PLAN_PATH)
-    outcome_path = study / "work" / "outcome.json"
-    outcome = json.loads(outcome_path.read_text(encoding="utf-8")) if outcome_path.exists() else {"failures": []}
-    failures: list[dict[str, Any]] = outcome["failures"]
-    rows = [_row(study, spectrum, [f for f in failures if f["unit"] == spectrum.stem]) for spectrum in plan.spectra]
-    return {"study": plan.name, "spectra": rows, "failures": failures}
+    failures = [asdict(failure) for failure in read_failures(study)]
+    goals = Goals(plan)
+    rows = [_row(study, spectrum, goals.labels(spectrum), failures) for spectrum in plan.spectra]
+    return {"study": plan.name, "spectra": rows, "of_all": _of_all(study, goals, failures), "failures": failures}
 
 
-def _row(study: Path, spectrum: PlannedSpectrum, failures: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(
+    study: Path, spectrum: PlannedSpectrum, labels: tuple[str, ...], failures: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A spectrum's stages; `labels`: its fits (static, frames, dynamic)."""
+    page = f"report_participant sub-{spectrum.participant}"
+    failures = [f for f in failures if f["unit"] in (spectrum.stem, page)]
     stem = f"{spectrum.folder}/{spectrum.stem}"
-    files: dict[str, str | None] = {
-        "ingest": spectrum.svs,
-        "anatomy": f"{spectrum.anatomy}_desc-brain_mask.nii.gz" if spectrum.anatomy else None,
-        "spectra": f"{stem}_desc-preproc_svs.nii.gz",
-        "voxel": f"{stem}_tissue.tsv" if spectrum.anatomy else None,
-        "fit": f"{stem}_desc-static_amplitudes.tsv" if spectrum.fitted else None,
-        "quantify": f"{stem}_desc-static_concentrations.tsv" if spectrum.fitted else None,
-        "report": f"derivatives/snakemrs/sub-{spectrum.participant}.html",
+    files: dict[str, list[str]] = {
+        "ingest": [spectrum.svs],
+        "anatomy": [f"{spectrum.anatomy}_desc-brain_mask.nii.gz"] if spectrum.anatomy else [],
+        "spectra": [f"{stem}_desc-preproc_svs.nii.gz"],
+        "voxel": [f"{stem}_tissue.tsv"] if spectrum.anatomy else [],
+        "fit": [f"{stem}_desc-{label}_amplitudes.tsv" for label in labels],
+        "quantify": [f"{stem}_desc-{label}_concentrations.tsv" for label in labels],
+        "group": [],
+        "report": [f"{DERIVATIVES}/sub-{spectrum.participant}.html"],
     }
-    states: dict[str, str] = {}
-    for stage, path in files.items():
-        if path is None:
-            states[stage] = "n/a"
-        elif any(failure["stage"] == stage for failure in failures):
-            states[stage] = "failed"
-        else:
-            states[stage] = "done" if (study / path).exists() else ("held up" if failures else "to do")
     verdict, rule = _verdict(study / f"{stem}_desc-preproc_quality.tsv")
     return {
         "participant": spectrum.participant,
         "session": spectrum.session,
         "spectrum": spectrum.stem,
-        "stages": states,
+        "stages": {stage: _state(study, stage, paths, failures) for stage, paths in files.items()},
         "quality": verdict,
         "rule": rule,
         "reasons": [failure["reason"] for failure in failures],
         "logs": [failure["log"] for failure in failures],
     }
+
+
+def _of_all(study: Path, goals: Goals, failures: list[dict[str, Any]]) -> dict[str, str]:
+    """The stages of the study as a whole; a group that a session is newer than is to do."""
+    files: dict[str, list[str]] = {
+        **{stage: [] for stage in STAGES},
+        "ingest": ["bids/dataset_description.json"],
+        "group": [f"{DERIVATIVES}/group/concentrations.tsv"],
+        "report": [f"{DERIVATIVES}/index.html", f"{DERIVATIVES}/methods.md"],
+    }
+    own = [failure for failure in failures if failure["unit"] in OF_ALL]
+    states = {stage: _state(study, stage, paths, own) for stage, paths in files.items()}
+    if states["group"] == "done":
+        made = (study / files["group"][0]).stat().st_mtime
+        sessions = [study / path for path in goals.of_sessions()]
+        if any(path.exists() and path.stat().st_mtime > made for path in sessions):
+            states["group"] = states["report"] = "to do"
+    return states
+
+
+def _state(study: Path, stage: str, paths: list[str], failures: list[dict[str, Any]]) -> str:
+    """What became of a stage whose files are `paths`."""
+    if not paths:
+        return "n/a"
+    if any(failure["stage"] == stage for failure in failures):
+        return "failed"
+    if all((study / path).exists() for path in paths):
+        return "done"
+    return "held up" if failures else "to do"
 
 
 def _verdict(path: Path) -> tuple[str | None, str | None]:
@@ -96,6 +125,8 @@ def print_status(summary: dict[str, Any]) -> None:
     for row in summary["spectra"]:
         cells = "  ".join(f"{MARKS[row['stages'][stage]]:<8}" for stage in STAGES)
         click.echo(f"{row['spectrum']:<{width}}  {cells}  {row['quality'] or ''}")
+    cells = "  ".join(f"{MARKS[summary['of_all'][stage]]:<8}" for stage in STAGES)
+    click.echo(f"{'all':<{width}}  {cells}")
     for failure in summary["failures"]:
         click.echo(f"\nfailed: {failure['unit']} at {failure['stage']}: {failure['reason']}\n  log: {failure['log']}")
     excluded = [row for row in summary["spectra"] if row["quality"] == "fail"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,9 @@ LOCK = Path("containers") / "images.lock.yaml"
 BUILT = "images.built.json"
 # Links to the images of a run, in the study: a name that holds wherever images and study lie.
 LINKS = Path("work") / "images"
+
+#: Families of images that hold a program which the user brings, by the segmentation backend that runs it.
+BROUGHT = {"fast": "fsl", "synthseg": "freesurfer"}
 
 _UNCOUNTED = {"__pycache__", "_workflow", "cli", "scanner"}
 
@@ -125,6 +129,12 @@ def image_name(family: str) -> str:
     return str(built[family].path) if family in built else f"{entry['name']}-{entry['definition'][7:23]}.sif"
 
 
+def segmentation_families(anatomy: Mapping[str, Any]) -> list[str]:
+    """Families of images that hold the programs of a segmentation, by its settings; no image holds those of two."""
+    backends = (anatomy["backend"], anatomy["second_backend"])
+    return sorted({BROUGHT[backend] for backend in backends if backend in BROUGHT}) or ["anatomy"]
+
+
 def tool_versions(study: Path = Path()) -> dict[str, str]:
     """Versions of the tools in the images that a study's steps ran in; empty where they ran without images.
 
@@ -134,4 +144,9 @@ def tool_versions(study: Path = Path()) -> dict[str, str]:
     if not chosen.exists():
         return {}
     linked: dict[str, str] = json.loads(chosen.read_text(encoding="utf-8"))
-    return {tool: str(version) for family in linked for tool, version in lock()[family]["tools"].items()}
+    # An image holds what the image that it stands on holds.
+    families = list(linked)
+    for family in families:
+        below = lock()[family]["base"]
+        families += [below] if below in lock() and below not in families else []
+    return {tool: str(version) for family in families for tool, version in lock()[family]["tools"].items()}

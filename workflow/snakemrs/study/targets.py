@@ -20,6 +20,7 @@ from snakemrs.io.events import EVENTS, owner_of, owners
 from snakemrs.io.tables import Row, read_table
 from snakemrs.study.goals import Goals, Wildcards
 from snakemrs.study.hashes import hash_file
+from snakemrs.study.needs import sign
 from snakemrs.study.plan import (
     DERIVATIVES,
     PlannedAnatomy,
@@ -51,14 +52,6 @@ DYNAMIC_FILES = (
 )
 
 
-def sign(function: Callable[..., Any]) -> None:
-    """Store a function's signature.
-
-    Snakemake asks for it several times for each of thousands of jobs, and working it out takes longer than the call.
-    """
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-
-
 def _words(*options: str) -> str:
     """Options of a command line, without those that are empty."""
     return " ".join(option for option in options if option)
@@ -67,16 +60,6 @@ def _words(*options: str) -> str:
 def _output(wildcards: Wildcards) -> str:
     """``--output …`` of a step that works on a spectrum: what the names of its files begin with."""
     return f"--output {DERIVATIVES}/{wildcards.place}/mrs/{wildcards.name}"
-
-
-def growing(amount: int) -> Callable[..., int]:
-    """Megabytes or minutes: so many for the first attempt, twice as many for the second."""
-
-    def of_attempt(wildcards: Wildcards, attempt: int) -> int:
-        return amount * attempt
-
-    sign(of_attempt)
-    return of_attempt
 
 
 class Targets(Goals):
@@ -185,6 +168,16 @@ class Targets(Goals):
         variant = variant_of(wildcards.place)
         place = wildcards.place.removeprefix(f"variants/{variant}/")
         return self._anatomies[variant][f"{DERIVATIVES}/{place}/anat/{wildcards.name}"]
+
+    def segmentations(self) -> dict[str, dict[str, Any]]:
+        """Settings of the stage anatomy of the study (under an empty text) and of the variants that segment anew."""
+        own = self.plan.settings["anatomy"]
+        changed = {name: changes["anatomy"] for name, changes in self._variants.items() if "anatomy" in changes}
+        return {"": own, **{name: merged(own, changes) for name, changes in changed.items()}}
+
+    def raw_t1w(self, wildcards: Wildcards) -> Path:
+        """The raw file of the T1w that is segmented."""
+        return Path(self.plan.raw) / self._scans[self.t1w(wildcards)].path
 
     def t1w(self, wildcards: Wildcards) -> str:
         """The T1w image to segment."""
