@@ -15,6 +15,7 @@ from snakemrs.group.clinical import ClinicalProblem, check_visits, clinical_rows
 from snakemrs.group.formula import natural_key
 from snakemrs.group.functional import summary_of
 from snakemrs.group.instruments import load_instruments
+from snakemrs.group.masking import carried, check_tables, named_columns, without
 from snakemrs.io.events import EVENTS, Event, read_events
 from snakemrs.io.tables import Row, parse_number, read_table
 from snakemrs.study.plan import DERIVATIVES
@@ -78,6 +79,7 @@ class Collector:
         self.spectra: list[dict[str, Any]] = list(plan["spectra"])
         self.joined = Joined()
         self.failures = _failures(plan.get("failed"))
+        self.dates: dict[tuple[str, str], str] = {}
 
     def collect(self) -> Joined:
         """Read and join everything."""
@@ -96,9 +98,10 @@ class Collector:
         participants = self._table("participants.tsv")
         sessions = self._table("sessions.tsv")
         scanned = [(s["participant"], s["session"]) for s in self.spectra]
-        design = join.design_table(scanned, participants, sessions)
         if self.settings.design.blinded:
-            join.check_masked([str(row["condition"]) for row in design.values() if row.get("condition")])
+            check_tables(self.study, scanned, self.settings.design.not_telling)
+        self.dates = dates_of(sessions)
+        design = join.design_table(scanned, *self._carried(participants, sessions))
         extra = list(dict.fromkeys(c for row in design.values() for c in row))
         self.joined.design_columns = tuple(extra)
         self.joined.completeness = join.completeness([self._unit(s) for s in self.spectra], self.failures)
@@ -116,6 +119,15 @@ class Collector:
         self._prefer_frames()
         self._say_analysed(chosen)
         return participants, design
+
+    def _carried(self, participants: list[Row], sessions: list[Row]) -> tuple[list[Row], list[Row]]:
+        """Give the rows without the columns that no analysis names; they are said."""
+        header = [column for rows in (participants, sessions) for column in (rows[0] if rows else ())]
+        left = carried(header, named_columns(self.settings))[1]
+        if left:
+            text = f"not carried into the joined tables, no formula or setting names them: {', '.join(left)}"
+            self.joined.statements.append(text)
+        return without(participants, left), without(sessions, left)
 
     # ---- reading
     def _table(self, name: str) -> list[Row]:
@@ -372,14 +384,13 @@ class Collector:
         instruments = load_instruments(self.study / own if own else None)
         known = {row["participant_id"].removeprefix("sub-") for row in participants} | {p for p, _ in design}
         periods = {(p, str(row["period"])): s for (p, s), row in design.items() if row.get("period")}
-        dates = {key: str(row.get("acq_time") or row.get("date") or "") for key, row in design.items()}
         clinical = self.settings.clinical
         order = [v for v in (clinical.baseline, *clinical.windows, clinical.followup) if v]
         order = list(dict.fromkeys(["baseline", "pre", *order] if not clinical.baseline else order))
         visits, problems = read_phenotype(folder, instruments, order, periods)
         found = list(dict.fromkeys(v.visit for v in visits))
         order += [v for v in found if v not in order]
-        scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order)
+        scores, more = check_visits(visits, instruments, known, clinical.windows, self.dates, order)
         self.joined.problems = problems + more
         base = clinical.baseline or next((v for v in ("baseline", "pre") if v in found), "baseline")
         cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
@@ -399,6 +410,15 @@ class Collector:
                 scored[str(row["visit"])].append((str(row["participant"]), str(row["session"])))
         everyone = [row["participant_id"].removeprefix("sub-") for row in participants]
         self.joined.flow = join.flow(design, analysed, measured, scored, everyone)
+
+
+def dates_of(sessions: Iterable[Row]) -> dict[tuple[str, str], str]:
+    """Date of each session, where sessions.tsv has one (``acq_time`` or ``date``)."""
+    return {
+        (row["participant_id"].removeprefix("sub-"), row["session_id"].removeprefix("ses-")): date
+        for row in sessions
+        if (date := row.get("acq_time") or row.get("date"))
+    }
 
 
 def _number_bins(rows: Iterable[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from snakemrs import __version__
 from snakemrs.errors import RequestError
-from snakemrs.group.join import check_masked
+from snakemrs.group.masking import check_masked
 from snakemrs.io.atomic import write_json
 from snakemrs.io.tables import MISSING, Row, read_table, write_table
 from snakemrs.study.resources import workflow_root

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from snakemrs.errors import RequestError
 from snakemrs.group.formula import natural_key
 from snakemrs.io.events import Event
 from snakemrs.io.tables import MISSING, Row, parse_number
@@ -21,31 +20,6 @@ SCALES = {
     "amplitude": "amplitude",
 }
 ENTITIES = ("participant", "session", "task", "acq", "voi", "run")
-
-# Words that tell a treatment: a condition called so is not masked.
-_TELLING = re.compile(
-    r"placebo|verum|active|sham|saline|control|drug|ketamine|naltrexone|treat|medic|dose|mg|psilocybin|midazolam",
-    re.IGNORECASE,
-)
-
-
-def check_masked(conditions: Iterable[str], column: str = "condition") -> None:
-    """Refuse conditions whose name tells the treatment.
-
-    Raises
-    ------
-    RequestError
-        With the remedy: masked codes, or ``blinded: false`` in a study that is open.
-    """
-    telling = sorted({c for c in conditions if _TELLING.search(c)})
-    if telling:
-        raise RequestError(
-            f"the {column} tells the treatment, but the study is blinded",
-            found=", ".join(telling),
-            expected="masked codes such as A and B",
-            remedy="write codes in sessions.tsv and keep the key elsewhere (`snakemrs unblind` opens it at the end); "
-            "in an open study set group.design.blinded to false",
-        )
 
 
 def design_table(

@@ -26,7 +26,13 @@ class DesignSettings(Settings):
     select: dict[str, str] = Field(default_factory=dict)
     """Which spectra enter the analysis, where a session has several: value by ``acq``, ``voi``, ``task`` or ``run``."""
     blinded: bool = True
-    """Refuse conditions that tell the treatment: the tables must hold masked codes until `snakemrs unblind`."""
+    """Refuse tables that tell the treatment (config/constants/treatments.yaml): they must hold masked codes until
+    `snakemrs unblind`."""
+    not_telling: tuple[str, ...] = ()
+    """Columns that name a drug and yet tell nobody's treatment (earlier medication, say); they are not looked at."""
+    columns: tuple[str, ...] = ()
+    """Further columns of participants.tsv and sessions.tsv that the joined tables carry, beside sex, age, period,
+    condition, sequence and those that the formula names."""
 
 
 class OutcomeSettings(Settings):
