@@ -36,6 +36,9 @@ class ClinicalProblem:
     column: str
     participant: str
     message: str
+    session: str = ""
+    visit: str = ""
+    instrument: str = ""
 
     def __str__(self) -> str:
         place = (
@@ -268,7 +271,17 @@ def check_visits(
 
 
 def _problem(severity: str, visit: Visit, column: str, text: str) -> ClinicalProblem:
-    return ClinicalProblem(severity, visit.file, visit.row, visit.columns.get(column, column), visit.participant, text)
+    return ClinicalProblem(
+        severity,
+        visit.file,
+        visit.row,
+        visit.columns.get(column, column),
+        visit.participant,
+        text,
+        visit.session,
+        visit.visit,
+        visit.instrument,
+    )
 
 
 def _before(first: str, second: str, order: Sequence[str]) -> bool:

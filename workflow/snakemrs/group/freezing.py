@@ -288,7 +288,12 @@ def open_key(study: Path, key: Mapping[str, str], key_hash: str, frozen: Mapping
     source, target = study / GROUP, study / UNBLINDED
     written = []
     for path in sorted(
-        [*(source / "statistics").rglob("*.tsv"), *(source / "sensitivity").rglob("*.tsv"), source / "flow.tsv"]
+        [
+            *(source / "statistics").rglob("*.tsv"),
+            *(source / "sensitivity").rglob("*.tsv"),
+            source / "flow.tsv",
+            source / "flow_participants.tsv",
+        ]
     ):
         if not path.exists():
             continue
