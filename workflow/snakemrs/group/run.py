@@ -63,7 +63,8 @@ def analyse(joined: Joined, settings: GroupSettings) -> tuple[Results, Effect | 
         results.say("clinical", "left out", f"{len(refused)} problems refused rows: see clinical_problems.tsv")
     if len(clinical):
         spectra = analysed_frames(frames, settings) if len(frames) else None
-        analyse_clinic(results, clinical, spectra, settings, joined.remission_also)
+        people = list(dict.fromkeys(str(line["participant"]) for line in joined.flow_participants))
+        analyse_clinic(results, clinical, spectra, settings, joined.remission_also, people)
     else:
         results.say("clinical", "left out", "there are no clinical scores")
     adjust_families(results)

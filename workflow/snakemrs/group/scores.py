@@ -43,8 +43,11 @@ def collect_scores(
     visits, problems = read_phenotype(folder, instruments, order, periods)
     found = list(dict.fromkeys(v.visit for v in visits))
     order += [v for v in found if v not in order]
-    scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order)
+    scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order, design)
     joined.problems = problems + more
+    for name in clinical.windows:
+        if name not in found:
+            joined.statements.append(f"clinical.windows names the visit {name}, which no table of scores has")
     base = clinical.baseline or next((v for v in ("baseline", "pre") if v in found), "baseline")
     cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
     if (primary := instruments.get(clinical.primary)) is not None:
