@@ -16,6 +16,7 @@ rule group:
                 "clinical",
                 "completeness",
                 "flow",
+                "flow_participants",
                 "excluded",
             ],
         ),

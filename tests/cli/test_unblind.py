@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from group.example import write_study
@@ -15,15 +17,23 @@ from snakemrs.errors import RequestError
 from snakemrs.group.freezing import GROUP, LOG, OPENED, relabel
 from snakemrs.group.run import run_group
 from snakemrs.io.tables import read_table
-from snakemrs.study.settings.group import GroupSettings, OutcomeSettings
+from snakemrs.study.settings.group import GroupSettings
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = tmp_path_factory.mktemp("finished") / "study"
     write_study(study, "large", participants=6)
-    (study / "study.yaml").write_text("name: trial\n", encoding="utf-8")
-    settings = GroupSettings(outcomes=OutcomeSettings(secondary=(), parts=(), exploratory=()), bootstrap=100)
+    (study / "own.yaml").write_text("vas: {items: {count: 1, range: [0, 100]}, total: [0, 100]}\n", encoding="utf-8")
+    settings = GroupSettings.model_validate(
+        {
+            "outcomes": {"secondary": [], "parts": [], "exploratory": []},
+            "bootstrap": 100,
+            "clinical": {"instruments": "own.yaml"},
+        }
+    )
+    content = {"name": "trial", "group": settings.model_dump(mode="json")}
+    (study / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     run_group(study / "work" / "plan.json", study / GROUP, settings)
     return study
 
@@ -54,6 +64,63 @@ def test_the_key_stays_closed_before_freezing(study: Path, key: Path) -> None:
     assert isinstance(result.exception, RequestError)
     assert "not frozen" in str(result.exception)
     assert not (study / OPENED).exists()
+    (line,) = read_table(study / LOG)
+    assert line["action"] == "refused"
+    assert "not frozen" in line["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("study.yaml", lambda text: text.replace("alpha: 0.05", "alpha: 0.01"), "group.alpha is 0.01"),
+        ("sessions.tsv", lambda text: text.replace("\tA\n", "\tC\n"), "sessions.tsv changed"),
+        ("phenotype/madrs.tsv", lambda text: text + "\n", "phenotype/madrs.tsv changed"),
+        ("own.yaml", lambda text: text + "\n", "own.yaml changed"),
+    ],
+)
+def test_results_of_another_configuration_are_not_frozen(
+    study: Path, name: str, change: Callable[[str], str], message: str
+) -> None:
+    before = (study / name).read_text()
+    assert change(before) != before
+    (study / name).write_text(change(before), encoding="utf-8")
+    result = call(study, "--freeze")
+    assert "not those of the present configuration" in str(result.exception)
+    assert message in str(result.exception)
+    assert actions(study) == ["refused"]
+    (study / name).write_text(before, encoding="utf-8")
+    assert call(study, "--freeze").exit_code == 0
+
+
+def test_a_comment_in_study_yaml_does_not_hold_up_the_freeze(study: Path) -> None:
+    path = study / "study.yaml"
+    path.write_text("# reviewed\n" + path.read_text(), encoding="utf-8")
+    assert call(study, "--freeze").exit_code == 0
+
+
+def test_results_that_do_not_say_what_they_were_made_with_are_not_frozen(study: Path) -> None:
+    (study / GROUP / "statistics" / "made_from.json").unlink()
+    assert "nothing says what the results were made with" in str(call(study, "--freeze").exception)
+
+
+def test_a_table_that_tells_the_treatment_is_not_frozen(study: Path) -> None:
+    path = study / "participants.tsv"
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head}\tfirst", f"{first}\tplacebo", *(f"{r}\tn/a" for r in rest)]) + "\n")
+    assert "names a treatment" in str(call(study, "--freeze").exception)
+
+
+def test_a_second_key_that_says_otherwise_is_refused(study: Path, key: Path) -> None:
+    call(study, "--freeze")
+    call(study, "--key", key)
+    assert call(study, "--key", key).exit_code == 0
+    key.write_text("condition\ttreatment\nA\tnaltrexone\nB\tplacebo\n", encoding="utf-8")
+    for options in ((), ("--despite-changes",)):
+        result = call(study, "--key", key, *options)
+        assert "A = naltrexone, B = placebo" in str(result.exception)
+        assert "A = placebo, B = naltrexone, as opened" in str(result.exception)
+    assert json.loads((study / OPENED).read_text())["key"] == {"A": "placebo", "B": "naltrexone"}
+    assert actions(study) == ["freeze", "unblind", "unblind", "refused", "refused"]
 
 
 def test_the_key_opens_on_a_frozen_result(study: Path, key: Path) -> None:
@@ -72,7 +139,9 @@ def test_the_key_opens_on_a_frozen_result(study: Path, key: Path) -> None:
     assert actions(study) == ["freeze", "unblind"]
 
 
-@pytest.mark.parametrize("name", ["study.yaml", "phenotype/madrs.tsv", "derivatives/snakemrs/group/frames.tsv"])
+@pytest.mark.parametrize(
+    "name", ["study.yaml", "own.yaml", "phenotype/madrs.tsv", "derivatives/snakemrs/group/frames.tsv"]
+)
 def test_a_change_after_freezing_keeps_the_key_closed_and_is_named(study: Path, key: Path, name: str) -> None:
     call(study, "--freeze")
     (study / name).write_text((study / name).read_text() + "\n", encoding="utf-8")
@@ -131,6 +200,8 @@ def test_a_key_that_does_not_fit_is_refused(study: Path, key: Path, text: str, m
     call(study, "--freeze")
     key.write_text(text, encoding="utf-8")
     assert message in str(call(study, "--key", key).exception)
+    assert actions(study) == ["freeze", "refused"]
+    assert "drug" not in (study / LOG).read_text()
 
 
 def test_a_key_by_session_is_read(study: Path, key: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from snakemrs.errors import RequestError
 from snakemrs.group.clinical import ClinicalProblem, Score, check_visits, clinical_rows, read_phenotype
 from snakemrs.group.instruments import Instrument, load_instruments
+from snakemrs.study.settings.group import ClinicalSettings
 
 INSTRUMENTS = load_instruments()
 ORDER = ("baseline", "day1")
@@ -111,6 +112,64 @@ def test_one_missing_item_is_prorated_two_make_the_total_missing(tmp_path: Path)
     assert scores[0].total == pytest.approx(27 * 10 / 9)
     assert scores[1].total is None
     assert "2 of 10 items missing" in scores[1].how
+
+
+def test_a_total_without_items_counts_as_given(tmp_path: Path) -> None:
+    scores, problems = scored(tmp_path, long(row("..........", "25")))
+    assert [(s.total, s.how) for s in scores] == [(25, "total as given")]
+    assert not problems
+
+
+def test_a_total_that_its_items_cannot_check_is_not_used_and_said(tmp_path: Path) -> None:
+    scores, problems = scored(tmp_path, long(row(".........5", "25")))
+    assert scores[0].total is None
+    assert [(p.severity, p.row, p.column) for p in problems] == [("flagged", 2, "total")]
+    assert "the total 25 is not used" in problems[0].message
+    assert "9 of 10 items missing" in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("participant_id\tsession_id\tvisit\ttotal\nsub-01\tses-07\tday1\t20\n", "session_id"),
+        ("participant_id\tperiod\tvisit\ttotal\nsub-01\t7\tday1\t20\n", "period"),
+        ("participant_id\tses-07_day1_total\nsub-01\t20\n", "ses-07_day1_total"),
+    ],
+)
+def test_a_score_of_a_session_that_does_not_exist_is_refused(tmp_path: Path, text: str, column: str) -> None:
+    scores, problems = scored(tmp_path, text, sessions={("01", "01"), ("01", "02")})
+    assert scores == []
+    assert [(p.severity, p.row, p.column, p.participant) for p in problems] == [("refused", 2, column, "01")]
+    assert "sub-01 has no session" in problems[0].message
+
+
+def test_a_row_of_another_instrument_is_refused(tmp_path: Path) -> None:
+    head = "participant_id\tsession_id\tvisit\tinstrument\ttotal\n"
+    lines = ("MADRS\t20", "HAM-D17\t12", "vas\t50", "n/a\t25")
+    text = head + "".join(f"sub-01\tses-01\tday{i}\t{line}\n" for i, line in enumerate(lines, start=1))
+    scores, problems = scored(tmp_path, text)
+    assert [(s.instrument, s.visit, s.total) for s in scores] == [("madrs", "day1", 20), ("madrs", "day4", 25)]
+    assert [(p.severity, p.row, p.column) for p in problems] == [
+        ("refused", 3, "instrument"),
+        ("refused", 4, "instrument"),
+    ]
+    assert "'HAM-D17' in a table that is called madrs" in problems[0].message
+    assert "no instrument is called 'vas'" in problems[1].message
+
+
+def test_a_table_of_several_instruments_goes_by_its_column(tmp_path: Path) -> None:
+    text = "participant_id\tsession_id\tvisit\tinstrument\ttotal\nsub-01\tses-01\tday1\tQIDS-SR\t7\n"
+    scores, problems = scored(tmp_path, text, name="scores")
+    assert [(s.instrument, s.total) for s in scores] == [("qids_sr", 7)]
+    assert not problems
+
+
+def test_visits_are_named_without_regard_to_case(tmp_path: Path) -> None:
+    settings = ClinicalSettings.model_validate({"followup": "Day1", "windows": {"Day1": [1, 2]}})
+    text = "participant_id\tsession_id\tvisit\ttotal\tday\nsub-01\tses-01\tDAY1\t20\t4\n"
+    scores, problems = scored(tmp_path, text, windows=settings.windows)
+    assert scores[0].visit == settings.followup
+    assert "outside the window 1 to 2" in problems[0].message
 
 
 def test_response_and_remission_count_from_the_same_periods_baseline() -> None:

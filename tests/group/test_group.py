@@ -254,6 +254,29 @@ def test_a_refused_score_holds_up_nobody(tmp_path: Path) -> None:
     assert {r["participant"] for r in read_table(output / "clinical.tsv")} == {"01", "02", "03", "04"}
 
 
+def test_who_is_in_no_clinical_analysis_is_named(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=10)
+    path = tmp_path / "phenotype" / "madrs.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[0, table.columns[1:]] = "n/a"
+    table.loc[1, [c for c in table if "_day1_" in c]] = "n/a"
+    table.loc[2, [c for c in table if "ses-02_day1_" in c]] = "n/a"
+    table.loc[3, [f"ses-02_day1_{c}" for c in ("item_1", "item_2", "total")]] = "n/a"
+    table.to_csv(path, sep="\t", index=False)
+    text = said(run(tmp_path))
+    assert "madrs: no score before or after treatment: 01" in text
+    assert "madrs: no change in either period: 02" in text
+    assert "madrs: change in one period only: 03, 04" in text
+    assert "madrs, model of the total: participant 04" in text
+
+
+def test_who_has_no_value_in_any_period_is_named_beside_the_2x2_test(virtual: Joined) -> None:
+    rows = [{**row, "glx_tnaa": None} if row["participant"] == "02" else row for row in virtual.frames]
+    results, _ = analyse(Joined(frames=rows, every_frame=rows), GroupSettings(outcomes=FEW))
+    texts = [row["text"] for row in results.statements if row["analysis"] == "2x2 test"]
+    assert "log(glx_tnaa): participants without a value in any period: 02" in texts
+
+
 def test_items_are_scored_from_the_table_to_the_results(tmp_path: Path) -> None:
     write_study(tmp_path, participants=4)
     path = tmp_path / "phenotype" / "madrs.tsv"

@@ -24,15 +24,30 @@ def unblind(study: Path, freezing: bool, key: Path | None, despite_changes: bool
         snakemrs unblind STUDY --key ../KEY.tsv      afterwards, once
         snakemrs unblind STUDY                       has anything changed since?
 
-    The freeze is a hash over results, configuration, tables, code and images. The key works only on a frozen result in
-    which nothing changed; every step is written to logs/unblinding.tsv. Opening the key changes no number: the masked
-    results stay, and copies with the treatments' names are written to group/unblinded/.
+    The freeze is a hash over results, configuration, tables, code and images; results that are not those of the present
+    study.yaml and tables are not frozen. The key works only on a frozen result in which nothing changed, and a second
+    key that says otherwise is refused. Every step, refusals too, is written to logs/unblinding.tsv. Opening the key
+    changes no number: the masked results stay, and copies with the treatments' names are written to group/unblinded/.
     """
     from snakemrs.group import freezing as ice
 
     if not (study / "study.yaml").exists():
         raise RequestError("there is no study here", file=study, expected="a folder with study.yaml")
     time = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        _unblind(study, freezing, key, despite_changes, time)
+    except RequestError as error:
+        # What was found in the key itself stays out of the study: its log is read while the study is blind.
+        detail = error.message + (f" (found: {error.found})" if error.found and error.file != str(key) else "")
+        what = f"key {ice.hash_of_key(key)[:12]}: " if key is not None and key.is_file() else ""
+        ice.log(study, time, "refused", ice.recorded_hash(study), what + detail)
+        raise
+
+
+def _unblind(study: Path, freezing: bool, key: Path | None, despite_changes: bool, time: str) -> None:
+    """Freeze, check or open; what is refused is logged by the caller."""
+    from snakemrs.group import freezing as ice
+
     if freezing and key is not None:
         raise RequestError(
             "freeze first, open the key in a second step", remedy="`snakemrs unblind STUDY --freeze`, then with --key"
@@ -42,15 +57,15 @@ def unblind(study: Path, freezing: bool, key: Path | None, despite_changes: bool
         click.echo(f"Frozen: {content['hash']}\n{len(content['results'])} results of version {content['version']}")
         return
     frozen = ice.frozen_of(study)
-    changed = ice.changes(frozen, ice.state_of(study))
+    changed = ice.changes(frozen, ice.state_of(study, frozen))
     if key is None:
         ice.log(study, time, "check", frozen["hash"], "; ".join(changed) or "nothing changed")
         click.echo(f"Frozen {frozen['time']}: {frozen['hash']}")
         click.echo("\n".join(["Changed since:", *changed]) if changed else "Nothing has changed since.")
         raise SystemExit(1 if changed else 0)
     meaning = ice.read_key(key, study)
+    ice.check_same_key(study, meaning)
     if changed and not despite_changes:
-        ice.log(study, time, "refused", frozen["hash"], "; ".join(changed))
         raise RequestError(
             "something changed after the result was frozen: the key stays closed",
             file=study / ice.FROZEN,

@@ -115,6 +115,11 @@ def summary_test(
     if data.incomplete:
         people = ", ".join(data.incomplete)
         results.say("2x2 test", "left out", f"{outcome}: participants with one period only: {people}")
+    absent = sorted({str(p) for p in frames["participant"]} - {*data.participants, *data.incomplete})
+    if absent:
+        results.say(
+            "2x2 test", "left out", f"{outcome}: participants without a value in any period: {', '.join(absent)}"
+        )
     name = f"{data.conditions[1]} - {data.conditions[0]}"
     shared = {"n_participants": test.n, "n_rows": 2 * test.n, "df": test.df}
     results.add(

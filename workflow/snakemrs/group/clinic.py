@@ -50,6 +50,7 @@ def analyse_clinic(
     frames: pd.DataFrame | None,
     settings: GroupSettings,
     remission_also: Sequence[float] = (),
+    people: Sequence[str] = (),
 ) -> None:
     """Add the analyses of the primary instrument, and its association with the primary outcome of the spectra.
 
@@ -61,6 +62,8 @@ def analyse_clinic(
         Frames of the primary analysis.
     remission_also : sequence of float
         Further cut-offs of remission, shown as sensitivity analysis.
+    people : sequence of str
+        All participants of the study, so that those without scores are named.
     """
     key = settings.clinical.primary
     scores = clinical[clinical["instrument"] == key] if len(clinical) else clinical
@@ -78,12 +81,15 @@ def analyse_clinic(
         return
     pair = scores[scores["visit"].isin([before, after])].copy()
     pair["time"] = np.where(pair["visit"] == before, "before", "after")
+    _say_unchanged(results, pair, people, key)
     rest = [c for c in ("period", "sex") if c in pair]
     # People differ in how they respond, whatever the condition: without (1|participant:time) that would be taken for
     # error of the effect of condition, which is a difference within people.
     fixed = " + ".join(["condition*time", *rest])
     adapted = adapt(pair, "total", fixed, "condition:time", ("participant:time",))
     effect = try_fit(results, "clinical", pair, adapted, settings, reference={"time": "before"})
+    for text in effect.model.left_out if effect is not None else ():
+        results.say("clinical", "left out", f"{key}, model of the total: participant {text}")
     if effect is not None and adapted.effect == "condition:time":
         results.add("clinical", key, "secondary", effect.name, **values_of(effect), note=f"{before} to {after}, points")
     changes = pair[pair["visit"] == after].dropna(subset=["change"])
@@ -131,6 +137,18 @@ def _compare_changes(
     binary = {name: changes[name].astype(float) for name in ("response", "remission")} | further
     signs = dict(zip(data.participants, data.sign, strict=True))
     _responders(results, changes, binary, data.conditions, signs, key, settings)
+
+
+def _say_unchanged(results: Results, pair: pd.DataFrame, people: Sequence[str], key: str) -> None:
+    """Name who has no change in any period: neither the 2x2 test nor what follows from it counts them."""
+    scored = set(pair.loc[pair["total"].notna(), "participant"].astype(str))
+    changed = set(pair.loc[pair["change"].notna(), "participant"].astype(str))
+    never = [p for p in people if p not in scored]
+    if never:
+        results.say("clinical", "left out", f"{key}: no score before or after treatment: {', '.join(never)}")
+    unchanged = sorted(set(pair["participant"].astype(str)) - changed - set(never))
+    if unchanged:
+        results.say("clinical", "left out", f"{key}: no change in either period: {', '.join(unchanged)}")
 
 
 def _wide(table: pd.DataFrame, value: str, conditions: tuple[str, str]) -> pd.DataFrame:

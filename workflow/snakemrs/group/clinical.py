@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class ClinicalProblem:
     column: str
     participant: str
     message: str
+    session: str = ""
+    visit: str = ""
+    instrument: str = ""
 
     def __str__(self) -> str:
         place = (
@@ -101,6 +104,9 @@ def read_phenotype(
         rows = read_table(path)
         key = _instrument_of(path.stem, instruments)
         for number, row in enumerate(rows, start=2):
+            if (problem := _other_instrument(row, number, path, key, instruments)) is not None:
+                problems.append(problem)
+                continue
             if key is None and "instrument" not in row and not any(_leading(c, instruments) for c in row):
                 problems.append(
                     ClinicalProblem(
@@ -125,6 +131,20 @@ def _instrument_of(name: str, instruments: Mapping[str, Instrument]) -> str | No
     return None
 
 
+def _other_instrument(
+    row: Row, number: int, path: Path, key: str | None, instruments: Mapping[str, Instrument]
+) -> ClinicalProblem | None:
+    """A row whose column ``instrument`` is not what its table is called, or no instrument at all."""
+    named = row.get("instrument", MISSING)
+    if named in (MISSING, "") or (found := _instrument_of(named, instruments)) == key is not None:
+        return None
+    if found is not None and key is None:
+        return None
+    what = f"no instrument is called '{named}'" if found is None else f"'{named}' in a table that is called {path.stem}"
+    participant = (row.get("participant_id") or row.get("participant") or "").removeprefix("sub-")
+    return ClinicalProblem("refused", path.name, number, "instrument", participant, f"{what}: the row is not used")
+
+
 def _leading(column: str, instruments: Mapping[str, Instrument]) -> str | None:
     """The instrument that a column's name begins with."""
     lower = column.lower()
@@ -146,28 +166,32 @@ def _visits_of(
     if not session and row.get("period"):
         session = periods.get((participant, row["period"]), row["period"])
     visit = row.get("visit") or row.get("time") or ""
+    place_column = next((c for c in ("session_id", "session", "period") if row.get(c)), "session_id")
+    named = _instrument_of(row.get("instrument", ""), instruments)
     collected: dict[tuple[str, str, str], Visit] = {}
     for column, cell in row.items():
         if column in _IDENTITY:
             continue
-        own_session, own_visit, rest = session, visit, []
+        own_session, own_visit, own_column, rest = session, visit, place_column, []
         for token in column.lower().split("_"):
             in_session, in_period = _SESSION.match(token), _PERIOD.match(token)
             if in_session:
-                own_session = in_session.group(1)
+                own_session, own_column = in_session.group(1), column
             elif in_period:
-                own_session = periods.get((participant, in_period.group(1)), in_period.group(1))
+                own_session, own_column = periods.get((participant, in_period.group(1)), in_period.group(1)), column
             elif token in known_visits or _VISIT.match(token):
                 own_visit = token
             else:
                 rest.append(token)
         name = "_".join(rest)
-        own_key = _leading(name, instruments) or key or row.get("instrument", "").lower()
-        if own_key not in instruments:
+        own_key = _leading(name, instruments) or key or named
+        if own_key is None:
+            problems.append(_not_understood(file, column))
             continue
         measure = re.sub(rf"^{own_key}_?", "", name)
         place = (own_key, own_session, own_visit.lower())
         entry = collected.get(place) or Visit(participant, own_session, own_visit.lower(), own_key, file, number)
+        entry.columns.setdefault("session", own_column)
         item = re.fullmatch(r"(?:item|q)?_?(\d+)", measure)
         if item:
             entry.items[int(item.group(1))] = cell
@@ -179,14 +203,16 @@ def _visits_of(
             setattr(entry, "day" if measure == "days" else measure, cell)
             entry.columns["day" if measure == "days" else measure] = column
         else:
-            problems.append(
-                ClinicalProblem("flagged", file, None, column, "", "the column is not understood and not used")
-            )
+            problems.append(_not_understood(file, column))
             continue
         collected[place] = entry
     held = [v for v in collected.values() if v.items or v.total is not None]
     # In a wide table a visit that did not take place is a set of n/a; in a long one it is a row, kept as missing.
     return [v for v in held if visit or any(c not in (MISSING, "") for c in [*v.items.values(), v.total or MISSING])]
+
+
+def _not_understood(file: str, column: str) -> ClinicalProblem:
+    return ClinicalProblem("flagged", file, None, column, "", "the column is not understood and not used")
 
 
 def check_visits(
@@ -196,6 +222,7 @@ def check_visits(
     windows: Mapping[str, tuple[float, float]] | None = None,
     session_dates: Mapping[tuple[str, str], str] | None = None,
     order: Sequence[str] = (),
+    sessions: Container[tuple[str, str]] | None = None,
 ) -> tuple[list[Score], list[ClinicalProblem]]:
     """Check the visits and score them.
 
@@ -209,6 +236,8 @@ def check_visits(
         Date of each session, where the days of the visits are to be counted from it.
     order : sequence of str
         Visits in the order of time: one dated before an earlier one of its session is impossible.
+    sessions : container of (participant, session), optional
+        Sessions that the study has; a score of another one is refused.
 
     Returns
     -------
@@ -228,6 +257,10 @@ def check_visits(
     for visit in sorted(visits, key=lambda v: order.index(v.visit) if v.visit in order else len(order)):
         instrument = instruments[visit.instrument]
         refusals = list(_refusals(visit, instrument, known))
+        unknown = sessions is not None and visit.session and (visit.participant, visit.session) not in sessions
+        if unknown and visit.participant in known:
+            text = f"sub-{visit.participant} has no session '{visit.session}' in scans.tsv or sessions.tsv"
+            refusals.append(_problem("refused", visit, "session", text))
         same = places[visit.participant, visit.session, visit.visit, visit.instrument]
         if len(same) > 1:
             rows = ", ".join(str(v.row) for v in same)
@@ -257,6 +290,10 @@ def check_visits(
                 flags.append(f"rater {visit.rater}, before {first}")
         problems += [_problem("flagged", visit, "day" if "window" in flag else "rater", flag) for flag in flags]
         total, how = _total(visit, instrument)
+        if total is None and _number(visit.total) is not None:
+            flags.append(f"the total {visit.total} is not used: it cannot be checked against the items that are there")
+            text = f"{flags[-1]} ({how}); give all items, or the total alone"
+            problems.append(_problem("flagged", visit, "total", text))
         rater = None if visit.rater in (None, "", MISSING) else visit.rater
         scores.append(
             Score(visit.participant, visit.session, visit.visit, visit.instrument, total, how, day, rater, tuple(flags))
@@ -268,7 +305,17 @@ def check_visits(
 
 
 def _problem(severity: str, visit: Visit, column: str, text: str) -> ClinicalProblem:
-    return ClinicalProblem(severity, visit.file, visit.row, visit.columns.get(column, column), visit.participant, text)
+    return ClinicalProblem(
+        severity,
+        visit.file,
+        visit.row,
+        visit.columns.get(column, column),
+        visit.participant,
+        text,
+        visit.session,
+        visit.visit,
+        visit.instrument,
+    )
 
 
 def _before(first: str, second: str, order: Sequence[str]) -> bool:
@@ -311,8 +358,8 @@ def _refusals(visit: Visit, instrument: Instrument, known: set[str]) -> Iterable
         low, high = instrument.total
         if not low <= total <= high:
             yield _problem("refused", visit, "total", f"{visit.total} is out of range: {low:g} to {high:g}")
-        elif len(visit.items) == len(instrument.ranges):
-            made, how = instrument.score([_number(visit.items[i + 1]) for i in range(len(instrument.ranges))])
+        elif _has_items(visit):
+            made, how = instrument.score([_number(visit.items.get(i + 1)) for i in range(len(instrument.ranges))])
             if made is not None and abs(made - total) > (0.501 if how.startswith("prorated") else 1e-6):
                 yield _problem(
                     "refused", visit, "total", f"{visit.total} is not the sum of the items, {made:g} ({how})"
@@ -321,14 +368,16 @@ def _refusals(visit: Visit, instrument: Instrument, known: set[str]) -> Iterable
         yield _problem("refused", visit, "date", f"'{visit.date}' is no date (year-month-day)")
 
 
+def _has_items(visit: Visit) -> bool:
+    """Whether any item is given; a table of totals may have columns of items that are all n/a."""
+    return any(_number(cell) is not None for cell in visit.items.values())
+
+
 def _total(visit: Visit, instrument: Instrument) -> tuple[float | None, str]:
-    if visit.items:
-        items = [_number(visit.items.get(i + 1)) for i in range(len(instrument.ranges))]
-        made, how = instrument.score(items)
-        if made is not None or _number(visit.total) is None:
-            return made, how
-        return None, how
+    """Total of the items, where any is given, and of the column ``total`` where none is."""
     total = _number(visit.total)
+    if _has_items(visit) or (visit.items and total is None):
+        return instrument.score([_number(visit.items.get(i + 1)) for i in range(len(instrument.ranges))])
     return total, "total as given" if total is not None else "missing"
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.group import join
-from snakemrs.group.clinical import ClinicalProblem, check_visits, clinical_rows, read_phenotype
+from snakemrs.group.clinical import ClinicalProblem
+from snakemrs.group.flow import count_flow
 from snakemrs.group.formula import natural_key
 from snakemrs.group.functional import summary_of
-from snakemrs.group.instruments import load_instruments
+from snakemrs.group.masking import carried, check_tables, named_columns, without
+from snakemrs.group.scores import collect_scores
 from snakemrs.io.events import EVENTS, Event, read_events
-from snakemrs.io.tables import Row, parse_number, read_table
+from snakemrs.io.tables import MISSING, Row, parse_number, read_table
 from snakemrs.study.plan import DERIVATIVES
 from snakemrs.study.settings.group import GroupSettings
 from snakemrs.study.variants import in_variant, made_again
@@ -32,7 +34,7 @@ class Joined:
 
     Attributes
     ----------
-    concentrations, quality, clinical, completeness, flow, excluded, functional : list of dict
+    concentrations, quality, clinical, completeness, flow, flow_participants, excluded, functional : list of dict
     frames : list of dict
         A row a frame (or spectrum) of the selected spectra, a column an outcome; excluded ones are not in it.
     problems : list of ClinicalProblem
@@ -47,6 +49,7 @@ class Joined:
     clinical: list[dict[str, Any]] = field(default_factory=list)
     completeness: list[dict[str, Any]] = field(default_factory=list)
     flow: list[dict[str, Any]] = field(default_factory=list)
+    flow_participants: list[dict[str, Any]] = field(default_factory=list)
     excluded: list[dict[str, Any]] = field(default_factory=list)
     functional: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
@@ -78,12 +81,16 @@ class Collector:
         self.spectra: list[dict[str, Any]] = list(plan["spectra"])
         self.joined = Joined()
         self.failures = _failures(plan.get("failed"))
+        self.dates: dict[tuple[str, str], str] = {}
+        self.lost: dict[tuple[str, str], str] = {}
 
     def collect(self) -> Joined:
         """Read and join everything."""
         participants, design = self._spectra()
-        self._clinic(participants, design)
-        self._flow(participants, design)
+        collect_scores(self.joined, self.study, self.settings, participants, design, self.dates)
+        scanned = {(s["participant"], s["session"]) for s in (*self.spectra, *self.plan.get("scans", ()))}
+        measured = {(s["participant"], s["session"]) for s in self.spectra if s.get("fitted", True)}
+        count_flow(self.joined, self.settings, participants, design, scanned, measured, self.lost)
         return self.joined
 
     def collect_spectra(self) -> Joined:
@@ -96,9 +103,11 @@ class Collector:
         participants = self._table("participants.tsv")
         sessions = self._table("sessions.tsv")
         scanned = [(s["participant"], s["session"]) for s in self.spectra]
-        design = join.design_table(scanned, participants, sessions)
         if self.settings.design.blinded:
-            join.check_masked([str(row["condition"]) for row in design.values() if row.get("condition")])
+            check_tables(self.study, scanned, self.settings.design.not_telling)
+        self.dates = _cells(sessions, "acq_time", "date")
+        self.lost = _cells([*participants, *sessions], "reason")
+        design = join.design_table(scanned, *self._carried(participants, sessions))
         extra = list(dict.fromkeys(c for row in design.values() for c in row))
         self.joined.design_columns = tuple(extra)
         self.joined.completeness = join.completeness([self._unit(s) for s in self.spectra], self.failures)
@@ -116,6 +125,15 @@ class Collector:
         self._prefer_frames()
         self._say_analysed(chosen)
         return participants, design
+
+    def _carried(self, participants: list[Row], sessions: list[Row]) -> tuple[list[Row], list[Row]]:
+        """Give the rows without the columns that no analysis names; they are said."""
+        header = [column for rows in (participants, sessions) for column in (rows[0] if rows else ())]
+        left = carried(header, named_columns(self.settings))[1]
+        if left:
+            text = f"not carried into the joined tables, no formula or setting names them: {', '.join(left)}"
+            self.joined.statements.append(text)
+        return without(participants, left), without(sessions, left)
 
     # ---- reading
     def _table(self, name: str) -> list[Row]:
@@ -363,42 +381,16 @@ class Collector:
                 }
             )
 
-    # ---- clinic
-    def _clinic(self, participants: list[Row], design: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-        folder = self.study / "phenotype"
-        if not folder.is_dir():
-            return
-        own = self.settings.clinical.instruments
-        instruments = load_instruments(self.study / own if own else None)
-        known = {row["participant_id"].removeprefix("sub-") for row in participants} | {p for p, _ in design}
-        periods = {(p, str(row["period"])): s for (p, s), row in design.items() if row.get("period")}
-        dates = {key: str(row.get("acq_time") or row.get("date") or "") for key, row in design.items()}
-        clinical = self.settings.clinical
-        order = [v for v in (clinical.baseline, *clinical.windows, clinical.followup) if v]
-        order = list(dict.fromkeys(["baseline", "pre", *order] if not clinical.baseline else order))
-        visits, problems = read_phenotype(folder, instruments, order, periods)
-        found = list(dict.fromkeys(v.visit for v in visits))
-        order += [v for v in found if v not in order]
-        scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order)
-        self.joined.problems = problems + more
-        base = clinical.baseline or next((v for v in ("baseline", "pre") if v in found), "baseline")
-        cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
-        if (primary := instruments.get(clinical.primary)) is not None:
-            own_cut = cut.get(clinical.primary, primary.remission)
-            self.joined.remission_also = tuple(other for other in primary.remission_also if other != own_cut)
-        for row in clinical_rows(scores, instruments, base, cut):
-            place = (str(row["participant"]), str(row["session"]))
-            self.joined.clinical.append({**design.get(place, {}), **row})
 
-    def _flow(self, participants: list[Row], design: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-        measured = {(s["participant"], s["session"]) for s in self.spectra if s.get("fitted", True)}
-        analysed = {(str(r["participant"]), str(r["session"])) for r in self.joined.frames}
-        scored: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for row in self.joined.clinical:
-            if row["instrument"] == self.settings.clinical.primary and row["total"] is not None:
-                scored[str(row["visit"])].append((str(row["participant"]), str(row["session"])))
-        everyone = [row["participant_id"].removeprefix("sub-") for row in participants]
-        self.joined.flow = join.flow(design, analysed, measured, scored, everyone)
+def _cells(rows: Iterable[Row], *columns: str) -> dict[tuple[str, str], str]:
+    """The first of some columns that has a value, by participant and session (empty in participants.tsv)."""
+    found = {}
+    for row in rows:
+        place = (row["participant_id"].removeprefix("sub-"), row.get("session_id", "").removeprefix("ses-"))
+        cell = next((row[c] for c in columns if row.get(c) not in (None, "", MISSING)), None)
+        if cell is not None:
+            found[place] = cell
+    return found
 
 
 def _number_bins(rows: Iterable[dict[str, Any]]) -> None:

@@ -17,9 +17,11 @@ from typing import Any
 
 from snakemrs import __version__
 from snakemrs.errors import RequestError
-from snakemrs.group.join import check_masked
+from snakemrs.group.made_from import AGAIN, configuration_of, differences
+from snakemrs.group.masking import check_masked, check_tables
 from snakemrs.io.atomic import write_json
 from snakemrs.io.tables import MISSING, Row, read_table, write_table
+from snakemrs.study.config import load_config
 from snakemrs.study.resources import workflow_root
 
 GROUP = Path("derivatives/snakemrs/group")
@@ -27,7 +29,6 @@ FROZEN = GROUP / "frozen.json"
 OPENED = GROUP / "unblinded.json"
 UNBLINDED = GROUP / "unblinded"
 LOG = Path("logs/unblinding.tsv")
-CONFIGURATION = ("study.yaml", "scans.tsv", "participants.tsv", "sessions.tsv", "events.tsv", "phenotype")
 LOG_COLUMNS = {
     "time": {"Description": "When (UTC)"},
     "action": {"Description": "freeze, refused, unblind, check"},
@@ -110,9 +111,10 @@ class State:
         return _digest([self.results, self.configuration, self.version, self.code, self.images])
 
 
-def state_of(study: Path) -> State:
-    """Hash the study as it is now."""
-    return State(results_of(study), _files(study, CONFIGURATION), __version__, code_hash(), images_of())
+def state_of(study: Path, frozen: Mapping[str, Any] | None = None) -> State:
+    """Hash the study as it is now, and what was hashed when it was frozen."""
+    before = tuple(frozen["configuration"]) if frozen else ()
+    return State(results_of(study), configuration_of(study, before), __version__, code_hash(), images_of())
 
 
 def freeze(study: Path, time: str) -> dict[str, Any]:
@@ -127,7 +129,8 @@ def freeze(study: Path, time: str) -> dict[str, Any]:
     Raises
     ------
     RequestError
-        If there is no result, the conditions are not masked, or the key was opened before.
+        If there is no result, a table tells the treatment, the result is not that of the present configuration and
+        tables, or the key was opened before.
     """
     if (study / OPENED).exists():
         raise RequestError(
@@ -135,7 +138,17 @@ def freeze(study: Path, time: str) -> dict[str, Any]:
         )
     if not (study / GROUP / "statistics" / "results.tsv").exists():
         raise RequestError("there is no result to freeze", file=study / GROUP, remedy="`snakemrs run STUDY` first")
-    check_masked(codes_of(study))
+    check_masked(codes_of(study), study / "sessions.tsv")
+    config = load_config(study / "study.yaml")
+    check_tables(study, sessions_of(study), config.group.design.not_telling)
+    if different := differences(study, study / GROUP):
+        raise RequestError(
+            "the results are not those of the present configuration and tables",
+            file=study / GROUP,
+            found="; ".join(different[:8]) + (f"; and {len(different) - 8} more" if len(different) > 8 else ""),
+            expected="results made with what is frozen beside them",
+            remedy=AGAIN,
+        )
     state = state_of(study)
     content = {
         "time": time,
@@ -163,6 +176,14 @@ def _read(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise RequestError("the file cannot be read", file=path, found=str(error)) from None
     return dict(content)
+
+
+def recorded_hash(study: Path) -> str:
+    """Hash of the frozen result for the log; ``n/a`` where there is none that can be read."""
+    try:
+        return str((_read(study / FROZEN) or {}).get("hash") or MISSING)
+    except RequestError:
+        return MISSING
 
 
 def frozen_of(study: Path) -> dict[str, Any]:
@@ -209,6 +230,37 @@ def codes_of(study: Path) -> list[str]:
     path = study / "sessions.tsv"
     rows = read_table(path) if path.exists() else []
     return sorted({row["condition"] for row in rows if row.get("condition") not in (None, "", MISSING)})
+
+
+def sessions_of(study: Path) -> list[tuple[str, str]]:
+    """Participant and session of every row of sessions.tsv."""
+    path = study / "sessions.tsv"
+    rows = read_table(path) if path.exists() else []
+    return [(row["participant_id"].removeprefix("sub-"), row["session_id"].removeprefix("ses-")) for row in rows]
+
+
+def check_same_key(study: Path, key: Mapping[str, str]) -> None:
+    """Refuse a second key that says otherwise than the one that was opened.
+
+    Raises
+    ------
+    RequestError
+        With the codes that differ.
+    """
+    before = _read(study / OPENED)
+    if before is None:
+        return
+    first = dict(before["key"])
+    codes = [code for code in sorted({*first, *key}) if first.get(code) != key.get(code)]
+    if codes:
+        raise RequestError(
+            "the key was opened before, and that one says otherwise",
+            file=study / OPENED,
+            found=", ".join(f"{code} = {key.get(code, 'nothing')}" for code in codes),
+            expected=", ".join(f"{code} = {first.get(code, 'nothing')}" for code in codes)
+            + f", as opened {before['time']}",
+            remedy="ask who randomised which key is right; the opened one stays until its unblinded.json is removed",
+        )
 
 
 def read_key(path: Path, study: Path) -> dict[str, str]:
@@ -288,7 +340,12 @@ def open_key(study: Path, key: Mapping[str, str], key_hash: str, frozen: Mapping
     source, target = study / GROUP, study / UNBLINDED
     written = []
     for path in sorted(
-        [*(source / "statistics").rglob("*.tsv"), *(source / "sensitivity").rglob("*.tsv"), source / "flow.tsv"]
+        [
+            *(source / "statistics").rglob("*.tsv"),
+            *(source / "sensitivity").rglob("*.tsv"),
+            source / "flow.tsv",
+            source / "flow_participants.tsv",
+        ]
     ):
         if not path.exists():
             continue

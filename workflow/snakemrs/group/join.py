@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from snakemrs.errors import RequestError
+from snakemrs.group.flow import sequences
 from snakemrs.group.formula import natural_key
 from snakemrs.io.events import Event
 from snakemrs.io.tables import MISSING, Row, parse_number
@@ -22,39 +22,14 @@ SCALES = {
 }
 ENTITIES = ("participant", "session", "task", "acq", "voi", "run")
 
-# Words that tell a treatment: a condition called so is not masked.
-_TELLING = re.compile(
-    r"placebo|verum|active|sham|saline|control|drug|ketamine|naltrexone|treat|medic|dose|mg|psilocybin|midazolam",
-    re.IGNORECASE,
-)
-
-
-def check_masked(conditions: Iterable[str], column: str = "condition") -> None:
-    """Refuse conditions whose name tells the treatment.
-
-    Raises
-    ------
-    RequestError
-        With the remedy: masked codes, or ``blinded: false`` in a study that is open.
-    """
-    telling = sorted({c for c in conditions if _TELLING.search(c)})
-    if telling:
-        raise RequestError(
-            f"the {column} tells the treatment, but the study is blinded",
-            found=", ".join(telling),
-            expected="masked codes such as A and B",
-            remedy="write codes in sessions.tsv and keep the key elsewhere (`snakemrs unblind` opens it at the end); "
-            "in an open study set group.design.blinded to false",
-        )
-
 
 def design_table(
     sessions: Sequence[tuple[str, str]], participants: Sequence[Row], session_rows: Sequence[Row]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Give sex, age, period, condition … of every (participant, session), and the sequence of conditions.
 
-    Columns of participants.tsv and sessions.tsv are kept under their names. ``sequence`` is made from condition by
-    period (``AB``), where a participant has both.
+    Columns of participants.tsv and sessions.tsv are kept under their names. ``sequence``, where the tables do not say
+    it, is made from condition by period (``AB``, `snakemrs.group.flow.sequences`).
     """
     people = {row["participant_id"].removeprefix("sub-"): row for row in participants}
     visits = {
@@ -69,14 +44,10 @@ def design_table(
     ):
         both = {**people.get(participant, {}), **visits.get((participant, session), {})}
         table[participant, session] = {c: _cell(both.get(c)) for c in dict.fromkeys(extra)}
-    if "sequence" not in extra and {"condition", "period"} <= set(extra):
-        for participant in {p for p, _ in table}:
-            own = [row for (p, _), row in table.items() if p == participant and row["condition"] and row["period"]]
-            own.sort(key=lambda row: natural_key(row["period"]))
-            sequence = "".join(row["condition"] for row in own) if len(own) > 1 else None
-            for (p, _), row in table.items():
-                if p == participant:
-                    row["sequence"] = sequence
+    if {"condition", "period"} <= set(extra):
+        made = sequences(table)
+        for (participant, _), row in table.items():
+            row["sequence"] = row.get("sequence") or made[participant]
     return table
 
 
@@ -183,70 +154,4 @@ def completeness(
                     "reason": reason,
                 }
             )
-    return rows
-
-
-def flow(
-    design: Mapping[tuple[str, str], Mapping[str, Any]],
-    analysed: Iterable[tuple[str, str]],
-    measured: Iterable[tuple[str, str]],
-    scored: Mapping[str, Iterable[tuple[str, str]]],
-    allocated: Iterable[str] = (),
-) -> list[dict[str, Any]]:
-    """Count everyone by sequence and period (CONSORT extension to crossover trials, Dwan et al. 2019, BMJ 366:l4378).
-
-    Parameters
-    ----------
-    design : mapping
-        (participant, session) -> row with ``sequence`` and ``period``.
-    analysed, measured : iterable of (participant, session)
-        Sessions in the primary analysis; sessions with a spectrum.
-    scored : mapping
-        Visit -> sessions with a clinical score.
-    allocated : iterable of str
-        Further participants (participants.tsv) without any session.
-    """
-    analysed, measured = set(analysed), set(measured)
-    visits = {name: set(keys) for name, keys in scored.items()}
-    periods = sorted({row.get("period") or MISSING for row in design.values()}, key=natural_key)
-    people: dict[str, set[str]] = {}
-    for (participant, _), row in design.items():
-        people.setdefault(row.get("sequence") or MISSING, set()).add(participant)
-    alone = set(allocated) - {p for p, _ in design}
-    if alone:
-        people.setdefault(MISSING, set()).update(alone)
-    rows = []
-    for sequence in sorted(people):
-        members = people[sequence]
-        for period in periods:
-            here = {
-                key for key, row in design.items() if key[0] in members and (row.get("period") or MISSING) == period
-            }
-            row = {
-                "sequence": sequence,
-                "period": period,
-                "condition": "/".join(sorted({str(design[k].get("condition") or MISSING) for k in here})) or MISSING,
-                "allocated": len(members),
-                "attended": len({p for p, _ in here}),
-                "measured": len({p for p, s in here & measured}),
-                "analysed": len({p for p, s in here & analysed}),
-            }
-            row.update({f"scored_{visit}": len({p for p, _ in here & keys}) for visit, keys in visits.items()})
-            rows.append(row)
-        whole = {p for p in members if sum(1 for k in analysed if k[0] == p) >= max(len(periods), 1)}
-        rows.append(
-            {
-                "sequence": sequence,
-                "period": "all",
-                "condition": "all",
-                "allocated": len(members),
-                "attended": sum(1 for p in members if sum(1 for k in design if k[0] == p) >= len(periods)),
-                "measured": sum(1 for p in members if sum(1 for k in measured if k[0] == p) >= len(periods)),
-                "analysed": len(whole),
-                **{
-                    f"scored_{visit}": sum(1 for p in members if sum(1 for k in keys if k[0] == p) >= len(periods))
-                    for visit, keys in visits.items()
-                },
-            }
-        )
     return rows

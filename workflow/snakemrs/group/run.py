@@ -63,7 +63,8 @@ def analyse(joined: Joined, settings: GroupSettings) -> tuple[Results, Effect | 
         results.say("clinical", "left out", f"{len(refused)} problems refused rows: see clinical_problems.tsv")
     if len(clinical):
         spectra = analysed_frames(frames, settings) if len(frames) else None
-        analyse_clinic(results, clinical, spectra, settings, joined.remission_also)
+        people = list(dict.fromkeys(str(line["participant"]) for line in joined.flow_participants))
+        analyse_clinic(results, clinical, spectra, settings, joined.remission_also, people)
     else:
         results.say("clinical", "left out", "there are no clinical scores")
     adjust_families(results)
@@ -75,11 +76,13 @@ def analyse(joined: Joined, settings: GroupSettings) -> tuple[Results, Effect | 
 def run_group(plan_path: Path, output: Path, settings: GroupSettings) -> list[str]:
     """Join and analyse a study; give the lines to print."""
     from snakemrs.group.figures import draw_figures
+    from snakemrs.group.made_from import record, write_record
     from snakemrs.group.output import describe, write_anova, write_estimates
     from snakemrs.group.sensitivity import specification_curve, write_curve
     from snakemrs.group.writing import write_joined, write_results
 
     study, plan = read_plan(plan_path)
+    made_from = record(study, plan, settings)
     joined = Collector(study, plan, settings).collect()
     write_joined(output, joined)
     results, primary = analyse(joined, settings)
@@ -95,6 +98,7 @@ def run_group(plan_path: Path, output: Path, settings: GroupSettings) -> list[st
         lines += ["", describe(primary.model, anova=True)]
     curve = specification_curve(joined, settings, results, primary, study, plan)
     write_results(statistics, results)
+    write_record(output, made_from)
     write_curve(output / "sensitivity", curve)
     incomplete = [row for row in joined.completeness if row["status"] in ("failed", "missing")]
     lines += [""] + [

@@ -68,6 +68,31 @@ CLINICAL: dict[str, dict[str, str]] = {
     "rater": {"Description": "Who rated"},
     "flags": {"Description": "What is unusual: a visit outside its window, another rater"},
 }
+PROBLEMS: dict[str, dict[str, str]] = {
+    "severity": {"Description": "refused: the row is in no analysis; flagged: kept"},
+    "file": {"Description": "Table under phenotype/"},
+    "row": {"Description": "Line of the table, the header is line 1"},
+    "column": {"Description": "Column"},
+    "participant": {"Description": "Participant"},
+    "message": {"Description": "What is wrong"},
+}
+FLOW: dict[str, dict[str, str]] = {
+    "sequence": {"Description": "Order of the conditions (masked codes)"},
+    "period": {"Description": "Period; all: participants who got there in every period"},
+    "condition": {"Description": "Masked code given in this period"},
+    "allocated": {"Description": "Participants of this sequence"},
+    "attended": {"Description": "Participants who were scanned or scored in this session"},
+    "measured": {"Description": "Participants with a spectrum in this session"},
+    "analysed": {"Description": "Participants with a value of the primary outcome in this session (2x2 test: in all)"},
+}
+FLOW_LINES: dict[str, dict[str, str]] = {
+    "sequence": {"Description": "Order of the conditions (masked codes)"},
+    "allocated": {"Description": "Whether the participant was allocated"},
+    "attended": {"Description": "Whether anything was scanned or scored in this session"},
+    "measured": {"Description": "Whether there is a spectrum"},
+    "analysed": {"Description": "Whether there is a value of the primary outcome: at baseline and in the active phase"},
+    "reason": {"Description": "Why what is false was not reached"},
+}
 
 
 def _table(
@@ -102,19 +127,7 @@ def write_joined(folder: Path, joined: Joined) -> None:
         "reason": {"Description": "Why it is not done"},
     }
     _table(folder / "completeness.tsv", joined.completeness, ("participant", "session", *stages), IDENTITY, stages)
-    counts = list(dict.fromkeys(c for row in joined.flow for c in row))
-    about = {
-        "sequence": {"Description": "Order of the conditions (masked codes)"},
-        "period": {"Description": "Period; all: participants with every period"},
-        "condition": {"Description": "Masked code given in this period"},
-        "allocated": {"Description": "Participants of this sequence"},
-        "attended": {"Description": "Participants with this session"},
-        "measured": {"Description": "Participants with a spectrum in this session"},
-        "analysed": {"Description": "Participants of whom this session is in the primary analysis"},
-        **{c: {"Description": "Participants with a score at this visit"} for c in counts if c.startswith("scored_")},
-    }
-    columns = counts or ["sequence", "period", "condition", "allocated", "attended", "measured", "analysed"]
-    _table(folder / "flow.tsv", joined.flow, columns, about)
+    _write_flow(folder, joined)
     rules = {"rule": {"Description": "The rule that left it out"}}
     columns = ["participant", "session", "kind", "frame", "verdict", "rule"]
     _table(folder / "excluded.tsv", joined.excluded, columns, IDENTITY, rules)
@@ -123,16 +136,19 @@ def write_joined(folder: Path, joined: Joined) -> None:
     columns += [*design, "phase", "time_bin", "regressor", "verdict", *outcomes]
     about = {c: {"Description": "Outcome: {metabolite}_{reference or unit}"} for c in outcomes}
     _table(folder / "frames.tsv", joined.frames, columns, IDENTITY, about)
-    problems = [vars(p) for p in joined.problems]
-    about = {
-        "severity": {"Description": "refused: the row is in no analysis; flagged: kept"},
-        "file": {"Description": "Table under phenotype/"},
-        "row": {"Description": "Line of the table, the header is line 1"},
-        "column": {"Description": "Column"},
-        "participant": {"Description": "Participant"},
-        "message": {"Description": "What is wrong"},
-    }
-    _table(folder / "clinical_problems.tsv", problems, tuple(about), about)
+    problems = [{c: vars(p)[c] or None for c in PROBLEMS} for p in joined.problems]
+    _table(folder / "clinical_problems.tsv", problems, tuple(PROBLEMS), PROBLEMS)
+
+
+def _write_flow(folder: Path, joined: Joined) -> None:
+    """Write flow.tsv and, a line a participant and session, flow_participants.tsv."""
+    usual = ["sequence", "period", "condition", "allocated", "attended", "measured", "analysed"]
+    scored = list(dict.fromkeys(c for row in joined.flow for c in row if c.startswith("scored_")))
+    about = FLOW | {c: {"Description": "Participants with a score at this visit"} for c in scored}
+    _table(folder / "flow.tsv", joined.flow, [*usual, *scored], about)
+    about = FLOW_LINES | {c: {"Description": "Whether there is a score at this visit"} for c in scored}
+    columns = ["participant", "session", *usual, *scored, "reason"]
+    _table(folder / "flow_participants.tsv", joined.flow_participants, columns, about, IDENTITY)
 
 
 def write_results(folder: Path, results: Results) -> None:

@@ -74,6 +74,11 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     flow = reader.table(opened / "flow.tsv")
     if flow is not None and flow.rows:
         content.grids["flow"] = plain_grid(flow, "Participants at each step", counted=False)
+    lines = reader.table(opened / "flow_participants.tsv")
+    if lines is not None and (lost := [row for row in lines.rows if row.get("reason", "n/a") != "n/a"]):
+        content.grids["lost"] = shortened(
+            Table(lines.path, lost, lines.dictionary), "Who did not get to each step, and why"
+        )
     quality = reader.table(folder / "quality.tsv")
     if quality is not None and quality.rows:
         add("quality", "Quality of all", lambda: cohort.quality_charts(quality, "quality"))

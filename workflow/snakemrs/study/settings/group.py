@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from snakemrs.study.settings import Settings
 
@@ -26,7 +26,13 @@ class DesignSettings(Settings):
     select: dict[str, str] = Field(default_factory=dict)
     """Which spectra enter the analysis, where a session has several: value by ``acq``, ``voi``, ``task`` or ``run``."""
     blinded: bool = True
-    """Refuse conditions that tell the treatment: the tables must hold masked codes until `snakemrs unblind`."""
+    """Refuse tables that tell the treatment (config/constants/treatments.yaml): they must hold masked codes until
+    `snakemrs unblind`."""
+    not_telling: tuple[str, ...] = ()
+    """Columns that name a drug and yet tell nobody's treatment (earlier medication, say); they are not looked at."""
+    columns: tuple[str, ...] = ()
+    """Further columns of participants.tsv and sessions.tsv that the joined tables carry, beside sex, age, period,
+    condition, sequence and those that the formula names."""
 
 
 class OutcomeSettings(Settings):
@@ -58,6 +64,17 @@ class ClinicalSettings(Settings):
     """Allowed days from the session to each visit (first, last); a visit outside is flagged, not left out."""
     remission: float | None = None
     """Remission at this total or below, instead of the instrument's own cut-off."""
+
+    @field_validator("baseline", "followup")
+    @classmethod
+    def _visit(cls, value: str | None) -> str | None:
+        """Visits are compared in lower case: Day1 is day1."""
+        return None if value is None else value.lower()
+
+    @field_validator("windows")
+    @classmethod
+    def _windows(cls, value: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        return {name.lower(): days for name, days in value.items()}
 
 
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=40)]
