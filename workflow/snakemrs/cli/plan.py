@@ -17,10 +17,10 @@ from snakemrs.cli.checks import estimate
 from snakemrs.cli.common import describe, error_content, make_plan, study_folder
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.machine import check_profile, disk_needed
-from snakemrs.cli.snakemake import Job, Record, command_line, environment, follow, profile_folder
+from snakemrs.cli.snakemake import STAGE_OF_RULE, Job, Record, command_line, environment, follow, profile_folder
 from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
-from snakemrs.study.plan import Plan
+from snakemrs.study.plan import STAGES, Plan
 from snakemrs.study.variants import in_words as changes_in_words
 
 
@@ -148,7 +148,8 @@ def dry_run(study: Path, plan: Plan, profile: str, labels: tuple[str, ...] = (),
         )
         error.exit_code = EXIT_BAD_REQUEST
         raise error
-    record.jobs = {n: job for n, job in record.jobs.items() if job.rule not in ("all", "participants")}
+    jobs = {n: job for n, job in record.jobs.items() if job.rule in STAGE_OF_RULE}
+    record.jobs = dict(sorted(jobs.items(), key=lambda item: (STAGES.index(item[1].stage), item[1].name)))
     return record
 
 
