@@ -106,7 +106,12 @@ def test_maps_of_two_sessions_in_one_folder_are_refused(head: Any, tmp_path: Pat
     assert "one participant and session" in str(caught.value)
 
 
-SUBJECTS_DIR = ("sub-01/mri/aparc+aseg.mgz", "sub-02/mri/aparc+aseg.mgz", "sub-02/mri/aseg.mgz")
+SUBJECTS_DIR = (
+    "sub-01/mri/aparc+aseg.mgz",
+    "sub-02/mri/aparc+aseg.mgz",
+    "sub-02/mri/aseg.mgz",
+    "fsaverage/mri/aparc+aseg.mgz",
+)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -140,6 +145,18 @@ def test_of_several_peoples_labels_none_is_taken_at_random(
     assert "{participant}" in str(caught.value)
 
 
+def test_freesurfers_average_head_is_nobodys(tmp_path: Path):
+    with pytest.raises(RequestError, match="no existing segmentation"):
+        find_derivatives(touch(tmp_path, SUBJECTS_DIR[-1]), ("anna", None))
+
+
+def test_where_files_name_their_owner_one_that_names_nobody_is_not_taken(tmp_path: Path):
+    folder = touch(tmp_path, "sub-01/mri/aseg.mgz", "retest/mri/aseg.mgz")
+    assert find_derivatives(folder, ("01", None))[0]["labels"] == folder / "sub-01/mri/aseg.mgz"
+    with pytest.raises(RequestError, match="only others'"):
+        find_derivatives(folder, ("02", None))
+
+
 def test_sessions_and_folders_called_as_the_label_tell_whose_maps_they_are(tmp_path: Path):
     names = [f"{p}/ses-{s}/p{k}head.nii" for p in ("anna", "bert") for s in "12" for k in "123"]
     files, _ = find_derivatives(touch(tmp_path, *names), ("bert", "2"))
@@ -149,6 +166,11 @@ def test_sessions_and_folders_called_as_the_label_tell_whose_maps_they_are(tmp_p
 def test_in_a_folder_of_the_participants_own_the_files_may_be_called_otherwise(tmp_path: Path):
     folder = touch(tmp_path / "sub-01", *(f"p{k}sub-PILOT7_T1w.nii" for k in "123"))
     assert find_derivatives(folder, ("01", "1"))[1] == "CAT12"
+
+
+def test_maps_may_lie_beside_the_image_whatever_they_are_called(tmp_path: Path):
+    folder = touch(tmp_path, "sub-01_T1w.nii.gz", *(f"head_pve_{k}.nii.gz" for k in "012"))
+    assert find_derivatives(folder, ("01", None))[1] == "FSL FAST"
 
 
 def test_maps_of_different_folders_make_no_set(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from snakemrs.errors import DataError, RequestError
 from snakemrs.study.resources import constants
 
 TISSUES = ("GM", "WM", "CSF")
+ENDINGS = (".nii", ".nii.gz", ".mgz")
 
 
 Owner = tuple[str | None, str | None]
@@ -52,36 +54,17 @@ def find_derivatives(folder: Path, owner: Owner = (None, None)) -> tuple[dict[st
             "the folder of the existing segmentation is absent", file=folder, remedy="correct anatomy: precomputed"
         )
     rules = constants("tissue")["derivatives"]
-    others: list[Path] = []
-    for name, rule in rules.items():
-        if name == "labels":
-            continue
-        found: dict[str, Path] = {}
-        for tissue, word in rule["tissues"].items():
-            # Maps in a template's space are of no use: a `space-` entity other than T1w, `w` and `mw` of CAT12, SPM.
-            files = [
-                f
-                for f in sorted(folder.rglob(rule["pattern"].format(tissue=word)))
-                if "space-" not in f.name or "space-T1w" in f.name
-            ]
-            mine = _of_owner(files, folder, owner)
-            others += [f for f in files if f not in mine]
-            if mine:
-                found[tissue] = _only(mine, folder, f"{tissue} map")
-        if len(found) == 3:
-            if len({file.parent for file in found.values()}) > 1:
-                raise _ambiguous("the tissue maps lie in different folders", [*found.values()], folder)
-            return found, str(rule["made_by"])
-    for file in rules["labels"]["files"]:
-        files = sorted(folder.rglob(file))
-        mine = _of_owner(files, folder, owner)
-        others += [f for f in files if f not in mine]
-        if mine:
-            return {"labels": _only(mine, folder, f"{file} of labels")}, str(rules["labels"]["made_by"])
-    if others:
-        raise _ambiguous(
-            "there is no existing segmentation of this participant and session, only others'", others, folder
-        )
+    # Folders of the owner's first: a folder of many people's takes long to walk through.
+    for places in (_places(folder, owner), [folder]):
+        files = sorted(file for place in places for file in place.rglob("*") if file.name.endswith(ENDINGS))
+        files = [file for file in files if not _is_template(file, folder)]
+        found = _known(files, folder, rules, owner)
+        if found is not None:
+            return found
+    others = _known(files, folder, rules, None)
+    if others is not None:
+        message = "there is no existing segmentation of this participant and session, only others'"
+        raise _ambiguous(message, [*others[0].values()], folder)
     patterns = [r["pattern"].format(tissue="|".join(r["tissues"].values())) for r in rules.values() if "pattern" in r]
     raise RequestError(
         "no existing segmentation was found",
@@ -90,27 +73,71 @@ def find_derivatives(folder: Path, owner: Owner = (None, None)) -> tuple[dict[st
     )
 
 
+def _places(folder: Path, owner: Owner) -> list[Path]:
+    """Folders in a folder that are called as the participant."""
+    label = owner[0]
+    return [
+        path for path in folder.iterdir() if label is not None and label in _labels(path.name, "sub") and path.is_dir()
+    ]
+
+
+def _labels(path: str, entity: str) -> set[str]:
+    """Labels of an entity in a relative path, with the names of its folders, which may be bare labels."""
+    return {*path.split("/"), *re.findall(rf"{entity}-([A-Za-z0-9]+)", path)}
+
+
+def _is_template(file: Path, folder: Path) -> bool:
+    """Whether a map is in a template's space: a `space-` entity other than T1w, or of FreeSurfer's average head."""
+    other = "space-" in file.name and "space-T1w" not in file.name
+    return other or any(part.startswith("fsaverage") for part in file.relative_to(folder).parts)
+
+
+def _known(
+    files: list[Path], folder: Path, rules: dict[str, Any], owner: Owner | None
+) -> tuple[dict[str, Path], str] | None:
+    """Find the maps of the first program, or the labels, among files; for `owner` None anybody's, the first of many."""
+
+    def one(matches: list[Path], what: str) -> Path | None:
+        mine = matches[:1] if owner is None else _of_owner(matches, folder, owner)
+        if len(mine) > 1:
+            raise _ambiguous(f"there is more than one {what}", mine, folder)
+        return mine[0] if mine else None
+
+    for name, rule in rules.items():
+        if name == "labels":
+            continue
+        found: dict[str, Path] = {}
+        for tissue, word in rule["tissues"].items():
+            pattern = rule["pattern"].format(tissue=word)
+            file = one([f for f in files if fnmatch.fnmatchcase(f.name, pattern)], f"{tissue} map")
+            if file is not None:
+                found[tissue] = file
+        if len(found) == 3:
+            if len({file.parent for file in found.values()}) > 1 and owner is not None:
+                raise _ambiguous("the tissue maps lie in different folders", [*found.values()], folder)
+            return found, str(rule["made_by"])
+    for label in rules["labels"]["files"]:
+        file = one([f for f in files if f.name == label], f"{label} of labels")
+        if file is not None:
+            return {"labels": file}, str(rules["labels"]["made_by"])
+    return None
+
+
 def _of_owner(files: list[Path], folder: Path, owner: Owner) -> list[Path]:
     """Files below a folder that may be the owner's: by ``sub-`` and ``ses-``, or folders that are called as the label.
 
-    Those that name the owner go before those that name nobody. A label that `folder` itself names was chosen by the
-    user: there a lone file may be called otherwise.
+    Where any file names its owner, one that names nobody is not taken. A label that `folder` itself names was chosen by
+    the user: there files may be called otherwise.
     """
     for entity, label in zip(("sub", "ses"), owner, strict=True):
         if label is None:
             continue
-        below = {f: f.relative_to(folder) for f in files}
-        said = {f: set(re.findall(rf"{entity}-([A-Za-z0-9]+)", path.as_posix())) for f, path in below.items()}
-        own = [f for f in files if label in said[f] or label in below[f].parts[:-1]]
-        chosen = label in {*folder.parts, *re.findall(rf"{entity}-([A-Za-z0-9]+)", folder.as_posix())}
-        files = own or [f for f in files if chosen or not said[f]]
+        below = {f: f.relative_to(folder).as_posix() for f in files}
+        own = [f for f in files if label in _labels(below[f], entity)]
+        named = any(f"{entity}-" in path for path in below.values())
+        chosen = label in _labels("/".join(folder.parts[-3:]), entity)
+        files = own or (files if chosen or not named else [])
     return files
-
-
-def _only(files: list[Path], folder: Path, what: str) -> Path:
-    if len(files) > 1:
-        raise _ambiguous(f"there is more than one {what}", files, folder)
-    return files[0]
 
 
 def _ambiguous(message: str, files: list[Path], folder: Path) -> RequestError:
