@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from snakemrs.group.association import correlate
+from snakemrs.group.association import correlate, mediate, steiger, within_sequence
+from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import (
     PeriodDifferences,
     period_differences,
@@ -31,6 +32,7 @@ from snakemrs.group.design import Design, build_design
 from snakemrs.group.formula import parse_formula, prepare
 from snakemrs.group.inference import Inference
 from snakemrs.group.mixed import Estimate
+from snakemrs.group.multiplicity import benjamini_hochberg, holm
 from snakemrs.group.reml import fit_reml
 from snakemrs.scanner.cohort import simulate_table
 from snakemrs.scanner.presets import load_preset, load_protocol
@@ -53,8 +55,8 @@ NAIVE = {
 _designs: dict[tuple[str, str], tuple[Design, list[np.ndarray]]] = {}
 
 
-def fit(rows: pd.DataFrame, text: str, term: str, design_key: str) -> tuple[float, Estimate | None]:
-    """Fit by the engine that `fit_mixed` calls; cohorts of one design share its matrix. Gives p and the estimate."""
+def engine(rows: pd.DataFrame, text: str, design_key: str, time: np.ndarray | None = None) -> tuple[Design, Inference]:
+    """Fit by the engine that `fit_mixed` calls; cohorts of one design share its matrix."""
     formula = parse_formula(text)
     key = (text, design_key)
     if key not in _designs:
@@ -62,17 +64,40 @@ def fit(rows: pd.DataFrame, text: str, term: str, design_key: str) -> tuple[floa
         _designs[key] = (build_design(formula, rows)[1], groups)
     design, groups = _designs[key]
     y = rows[formula.outcome].to_numpy(float)
-    found = Inference(fit_reml(design.X, y, groups), "kenward-roger", len(y))
+    series = None if time is None else groups[1]
+    return design, Inference(fit_reml(design.X, y, groups, series, time), "kenward-roger", len(y))
+
+
+def fit(
+    rows: pd.DataFrame, text: str, term: str, design_key: str, time: np.ndarray | None = None
+) -> tuple[float, Estimate | None]:
+    """Give the p value of a term, and its estimate where it has one coefficient."""
+    design, found = engine(rows, text, design_key, time)
     test = found.contrast(design.contrasts[term])
     names = [n for n in design.names if sorted(p.split("[")[0] for p in n.split(":")) == sorted(term.split(":"))]
     if len(names) != 1:
         return test.p, None
     row = np.eye(len(design.names))[design.names.index(names[0])]
+    return test.p, combine(found, row, names[0])
+
+
+def combine(found: Inference, row: np.ndarray, name: str) -> Estimate:
+    """Estimate a combination of fixed effects."""
+    df = found.degrees_of_freedom(row)
     estimate, se = float(row @ found.beta), float(np.sqrt(row @ found.covariance @ row))
-    half = float(stats.t.ppf(0.975, test.den_df)) * se
-    return test.p, Estimate(
-        names[0], estimate, se, test.den_df, estimate / se, test.p, estimate - half, estimate + half
-    )
+    half, p = float(stats.t.ppf(0.975, df)) * se, float(2 * stats.t.sf(abs(estimate / se), df))
+    return Estimate(name, estimate, se, df, estimate / se, p, estimate - half, estimate + half)
+
+
+def in_each_sex(rows: pd.DataFrame, design_key: str) -> dict[str, Estimate]:
+    """The effect of the condition on the change, in women and in men, from the model with sex."""
+    design, found = engine(rows, MODELS["condition x phase x sex"][0], design_key)
+    base, third = (
+        np.array([float(name.count(":") == order and "condition[" in name and "phase[" in name and with_sex ==
+                        ("sex[" in name)) for name in design.names])
+        for order, with_sex in ((1, False), (2, True))
+    )  # fmt: skip
+    return {"women": combine(found, base, "women"), "men": combine(found, base + third, "men")}
 
 
 def in_order(frames: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -126,6 +151,11 @@ def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tupl
         p, e = fit(rows, text, term, key)
         about = "glx" if term == "condition:phase" else ""
         found[name] = (p, e.ci_low if e else np.nan, e.ci_high if e else np.nan, about)
+    for people, e in in_each_sex(rows, key).items():
+        found[f"condition x phase in {people}"] = (e.p, e.ci_low, e.ci_high, "")
+    p, e = fit(rows, PRIMARY, "condition:phase", key, frames["frame"].to_numpy(float))
+    assert e is not None
+    found["condition x phase, autoregressive residuals"] = (p, e.ci_low, e.ci_high, "glx")
     infusion = rows[rows["phase"] == "infusion"]
     for name, text in NAIVE.items():
         data = rows if "phase" in text else infusion
@@ -143,9 +173,18 @@ def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tupl
     p, e = fit(prepare(long, parse_formula(clinical)) if new else long, clinical, "condition:time", key)
     assert e is not None
     found["MADRS, condition x time, mixed model"] = (p, e.ci_low, e.ci_high, "madrs")
+    parts = [fit(rows.assign(y=np.log(frames[c])), PRIMARY, "condition:phase", key)[0] for c in ("glx", "tnaa")]
+    family = np.array([p, *parts])
+    found["MADRS, Glx, tNAA: any of the three, Holm"] = (float(holm(family).min()), np.nan, np.nan, "")
+    found["MADRS, Glx, tNAA: any, Benjamini-Hochberg"] = (float(benjamini_hochberg(family).min()), np.nan, np.nan, "")
     clinic = period_differences(visits, "change")
     test = two_by_two(clinic)
     found["MADRS change, 2x2 t test"] = (test.p, test.ci_low, test.ci_high, "madrs")
+    responded = visits.assign(value=(visits["madrs_post"] <= visits["madrs_pre"] / 2).astype(float))
+    pair = paired_binary(*by_condition(period_differences(responded, "value")).T, clinic.sign)
+    found["response, McNemar exact"] = (pair.p_mcnemar, np.nan, np.nan, "")
+    found["response, McNemar mid-p"] = (pair.p_mid, np.nan, np.nan, "")
+    found["response, Mainland-Gart"] = (pair.p_period, np.nan, np.nan, "")
     if resampling:
         p = sign_flip(data, 1000, seed)
         found["one number a session, 1,000 sign flips"] = (p, np.nan, np.nan, "")
@@ -157,6 +196,14 @@ def analyse(frames: pd.DataFrame, seed: int, resampling: bool) -> dict[str, tupl
             found[f"association of changes, {kind} test"] = (link.p, np.nan, np.nan, "")
             p = float(not link.ci_low <= 0 <= link.ci_high)
             found[f"association of changes, {kind}, BCa leaves out 0"] = (0.0 if p else 1.0, np.nan, np.nan, "")
+        glx, madrs = by_condition(data), by_condition(clinic)
+        both = np.column_stack([glx[:, 0], madrs[:, 0], glx[:, 1], madrs[:, 1]])
+        p = steiger(within_sequence(both[None], data.sign[None])[0], len(both) - 4)
+        found["association under both conditions compared, Steiger"] = (p, np.nan, np.nan, "")
+        for name, path in mediate(glx, madrs, 1000, seed, sequence=data.sign).items():
+            if name in ("a", "b", "indirect"):
+                p = 0.0 if not path.ci_low <= 0 <= path.ci_high else 1.0
+                found[f"mediation, {name}, BCa leaves out 0"] = (p, np.nan, np.nan, "")
     return found
 
 
@@ -164,6 +211,12 @@ def with_period(data: PeriodDifferences) -> PeriodDifferences:
     """Add an effect of the period: one standard deviation of the differences within people."""
     inner = data.difference - np.where(data.sign > 0, *(data.difference[data.sign == s].mean() for s in (1, -1)))
     return replace(data, difference=data.difference - np.sqrt(np.sum(inner**2) / (len(inner) - 2)))
+
+
+def by_condition(data: PeriodDifferences) -> np.ndarray:
+    """Values of each participant under the first and the second condition, (n, 2)."""
+    half = data.effects / 2
+    return np.column_stack([data.mean - half, data.mean + half])
 
 
 def wilson(k: int, n: int) -> str:
