@@ -11,6 +11,7 @@ from snakemrs.group.analyses import LEAST, session_values, try_fit
 from snakemrs.group.association import compare_correlations, correlate, mediate
 from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import period_differences, two_by_two
+from snakemrs.group.instruments import CutOff
 from snakemrs.group.models import adapt, values_of
 from snakemrs.group.results import Results
 
@@ -48,7 +49,7 @@ def analyse_clinic(
     clinical: pd.DataFrame,
     frames: pd.DataFrame | None,
     settings: GroupSettings,
-    remission_also: Sequence[float] = (),
+    remission_also: Sequence[CutOff] = (),
     people: Sequence[str] = (),
 ) -> None:
     """Add the analyses of the primary instrument, and its association with the primary outcome of the spectra.
@@ -59,7 +60,7 @@ def analyse_clinic(
         Rows of `snakemrs.group.clinical.clinical_rows` with ``condition period sex sequence``.
     frames : DataFrame or None
         Frames of the primary analysis.
-    remission_also : sequence of float
+    remission_also : sequence of CutOff
         Further cut-offs of remission, shown as sensitivity analysis.
     people : sequence of str
         All participants of the study, so that those without scores are named.
@@ -118,7 +119,7 @@ def analyse_clinic(
         ci_high=test.ci_high,
         note=f"change from {before} to {after}, points",
     )
-    further = {f"remission at {cut:g} or below": (changes["total"] <= cut).astype(float) for cut in remission_also}
+    further = {f"remission at {cut}": cut.met(changes["total"]).astype(float) for cut in remission_also}
     binary = {name: changes[name].astype(float) for name in ("response", "remission")} | further
     _responders(
         results, changes, binary, data.conditions, dict(zip(data.participants, data.sign, strict=True)), key, settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemrs.group.clinical import check_visits, clinical_rows, read_phenotype
-from snakemrs.group.instruments import load_instruments
+from snakemrs.group.instruments import CutOff, load_instruments
 from snakemrs.io.tables import Row
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def collect_scores(
     cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
     if (primary := instruments.get(clinical.primary)) is not None:
         own_cut = cut.get(clinical.primary, primary.remission)
-        joined.remission_also = tuple(other for other in primary.remission_also if other != own_cut)
+        others = (other for other in primary.remission_also if other != own_cut)
+        joined.remission_also = tuple(CutOff(other, primary.worse) for other in others)
     for row in clinical_rows(scores, instruments, base, cut):
         place = (str(row["participant"]), str(row["session"]))
         joined.clinical.append({**design.get(place, {}), **row})
