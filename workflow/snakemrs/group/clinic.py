@@ -66,6 +66,7 @@ def analyse_clinic(
         All participants of the study, so that those without scores are named.
     """
     key = settings.clinical.primary
+    _say_other_instruments(results, clinical, key)
     scores = clinical[clinical["instrument"] == key] if len(clinical) else clinical
     if scores.empty:
         results.say("clinical", "left out", f"there are no scores of {key}")
@@ -75,6 +76,10 @@ def analyse_clinic(
     if problem or before is None or after is None:
         results.say("clinical", "left out", f"{key}: {problem}")
         return
+    for visit in visits:
+        if visit not in (before, after):
+            text = f"{key}: the visit {visit or '(unnamed)'} is in no analysis: the change is from {before} to {after}"
+            results.say("clinical", "left out", text)
     number = scores["participant"].nunique()
     if number < LEAST:
         results.say("clinical", "left out", f"{key}: {number} participants: a model needs {LEAST} at least")
@@ -126,6 +131,17 @@ def analyse_clinic(
     )
     if frames is not None and len(frames):
         _associate(results, frames, changes, data.conditions, settings)
+
+
+def _say_other_instruments(results: Results, clinical: pd.DataFrame, key: str) -> None:
+    """Name the instruments that are scored and not analysed, with their visits."""
+    for name in dict.fromkeys(clinical["instrument"]):
+        if name != key:
+            visits = ", ".join(
+                dict.fromkeys(v or "(unnamed)" for v in clinical.loc[clinical["instrument"] == name, "visit"])
+            )
+            text = f"{name}: scored ({visits}) and in clinical.tsv, but in no analysis: group.clinical.primary is {key}"
+            results.say("clinical", "left out", text)
 
 
 def _say_unchanged(results: Results, pair: pd.DataFrame, people: Sequence[str], key: str) -> None:

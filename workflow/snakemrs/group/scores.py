@@ -45,6 +45,11 @@ def collect_scores(
     order += [v for v in found if v not in order]
     scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order, design)
     joined.problems = problems + more
+    scored = {v.instrument for v in visits}
+    for name in sorted(set(instruments) - set(load_instruments()) - scored):
+        joined.statements.append(
+            f"the instrument {name} of {clinical.instruments} is left out: no table has its scores"
+        )
     for name in clinical.windows:
         if name not in found:
             joined.statements.append(f"clinical.windows names the visit {name}, which no table of scores has")
