@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemrs.errors import RequestError
 from snakemrs.group.clinical import ClinicalProblem, Score, check_visits, clinical_rows, read_phenotype
-from snakemrs.group.instruments import Instrument, load_instruments
+from snakemrs.group.instruments import CutOff, Instrument, load_instruments
 from snakemrs.study.settings.group import ClinicalSettings
 
 INSTRUMENTS = load_instruments()
@@ -165,10 +166,10 @@ def test_a_table_of_several_instruments_goes_by_its_column(tmp_path: Path) -> No
 
 
 def test_visits_are_named_without_regard_to_case(tmp_path: Path) -> None:
-    settings = ClinicalSettings.model_validate({"followup": "Day1", "windows": {"Day1": [1, 2]}})
+    clinical = ClinicalSettings.model_validate({"followup": "Day1", "windows": {"Day1": [1, 2]}})
     text = "participant_id\tsession_id\tvisit\ttotal\tday\nsub-01\tses-01\tDAY1\t20\t4\n"
-    scores, problems = scored(tmp_path, text, windows=settings.windows)
-    assert scores[0].visit == settings.followup
+    scores, problems = scored(tmp_path, text, windows=clinical.windows)
+    assert scores[0].visit == clinical.followup
     assert "outside the window 1 to 2" in problems[0].message
 
 
@@ -193,6 +194,40 @@ def test_an_instrument_of_ones_own(tmp_path: Path) -> None:
         load_instruments(own)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("items: {count: 2, range: [0, 9]}, total: [0, 18], wrose: lower", "unknown key 'wrose'.*did you mean 'worse'"),
+        ("items: {cuont: 2, range: [0, 9]}, total: [0, 18]", "unknown key 'items.cuont'.*did you mean 'count'"),
+        ("items: {count: two, range: [0, 9]}, total: [0, 18]", "wrong in 'items.count'"),
+        ("items: {count: 2, range: [0, 9], ranges: {3: [0, 1]}}, total: [0, 18]", "no item 3"),
+        ("items: {count: 2, range: [0, 9]}, total: [0, 18], highest_of: [[2, 5]]", "no item 5"),
+        ("items: {count: 2, range: [9, 0]}, total: [0, 18]", "from low to high"),
+        ("items: {count: 2, range: [0, 9]}, total: [0, 18], worse: down", "wrong in 'worse'"),
+        ("items: {count: 2, range: [0, 9]}, total: [0, 18], remission: 40", "remission at 40 is no total"),
+    ],
+)
+def test_a_wrong_description_of_an_instrument_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"vas: {{{text}}}\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="the instrument 'vas'") as found:
+        load_instruments(own)
+    assert re.search(message, str(found.value), re.DOTALL)
+
+
+def test_a_rise_is_the_improvement_where_lower_scores_are_worse(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    definition = "items: {count: 1, range: [0, 100]}, total: [0, 100], response: 0.5, remission: 80, worse: lower"
+    own.write_text(f"gaf: {{{definition}}}\n", encoding="utf-8")
+    totals = {("01", "baseline"): 40, ("01", "day1"): 90, ("02", "baseline"): 80, ("02", "day1"): 30}
+    scores = [Score("01", s, v, "gaf", float(t), "complete") for (s, v), t in totals.items()]
+    rows = {(r["session"], r["visit"]): r for r in clinical_rows(scores, load_instruments(own), "baseline")}
+    assert (rows["01", "day1"]["response"], rows["01", "day1"]["remission"]) == (1, 1)
+    assert (rows["02", "day1"]["response"], rows["02", "day1"]["remission"]) == (0, 0)
+    assert str(CutOff(70, "lower")) == "70 or above"
+    assert CutOff(70, "lower").met(90)
+
+
 def test_the_quick_inventory_counts_the_highest_of_each_domain() -> None:
     items: list[float | None] = [0] * 16
     items[0], items[3], items[5], items[4] = 3, 2, 1, 2
@@ -201,6 +236,7 @@ def test_the_quick_inventory_counts_the_highest_of_each_domain() -> None:
 
 @pytest.mark.parametrize("key", sorted(INSTRUMENTS))
 @given(data=st.data())
+@settings(deadline=None)
 def test_every_total_of_valid_items_lies_in_the_range_of_the_instrument(key: str, data: st.DataObject) -> None:
     instrument: Instrument = INSTRUMENTS[key]
     items: list[float | None] = [float(data.draw(st.integers(int(low), int(high)))) for low, high in instrument.ranges]

@@ -109,7 +109,8 @@ def test_the_specification_curve_has_every_kind_of_choice(large: Path) -> None:
     assert all(row["same_sign"] == "true" for row in rows)
     share = read_table(large / "sensitivity" / "agreement.tsv")[0]
     assert share["group"] == "all"
-    assert int(share["choices"]) == len(rows) - 1
+    singly = [row for row in rows if row["group"] == "leave one out"]
+    assert int(share["choices"]) == len(rows) - len(singly)  # without the primary, with all of them as one
 
 
 def test_the_change_that_the_dynamic_fit_gave_is_tested_by_session(tmp_path: Path) -> None:
@@ -268,6 +269,22 @@ def test_who_is_in_no_clinical_analysis_is_named(tmp_path: Path) -> None:
     assert "madrs: no change in either period: 02" in text
     assert "madrs: change in one period only: 03, 04" in text
     assert "madrs, model of the total: participant 04" in text
+
+
+def test_what_is_scored_and_not_analysed_is_said(tmp_path: Path) -> None:
+    write_study(tmp_path, participants=4)
+    head = "participant_id\tsession_id\tvisit\ttotal\n"
+    (tmp_path / "phenotype" / "hamd17.tsv").write_text(head + "sub-01\tses-01\tbaseline\t20\n", encoding="utf-8")
+    madrs = tmp_path / "phenotype" / "madrs.tsv"
+    table = pd.read_csv(madrs, sep="\t", dtype=str, keep_default_na=False)
+    table.assign(**{"ses-01_day7_total": "12"}).to_csv(madrs, sep="\t", index=False)
+    (tmp_path / "own.yaml").write_text("vas: {items: {count: 1, range: [0, 9]}, total: [0, 9]}\n", encoding="utf-8")
+    clinical = {"followup": "Day1", "instruments": "own.yaml", "windows": {"day30": [29, 31]}}
+    text = said(run(tmp_path, clinical=clinical))
+    assert "hamd17: scored (baseline) and in clinical.tsv, but in no analysis" in text
+    assert "madrs: the visit day7 is in no analysis: the change is from baseline to day1" in text
+    assert "the instrument vas of own.yaml is left out" in text
+    assert "clinical.windows names the visit day30, which no table of scores has" in text
 
 
 def test_who_has_no_value_in_any_period_is_named_beside_the_2x2_test(virtual: Joined) -> None:

@@ -12,6 +12,7 @@ from snakemrs.group.association import compare_correlations, correlate, mediate
 from snakemrs.group.binary import paired_binary
 from snakemrs.group.crossover import period_differences, two_by_two
 from snakemrs.group.formula import natural_key
+from snakemrs.group.instruments import CutOff
 from snakemrs.group.models import adapt, values_of
 from snakemrs.group.results import Results
 
@@ -49,7 +50,7 @@ def analyse_clinic(
     clinical: pd.DataFrame,
     frames: pd.DataFrame | None,
     settings: GroupSettings,
-    remission_also: Sequence[float] = (),
+    remission_also: Sequence[CutOff] = (),
     people: Sequence[str] = (),
 ) -> None:
     """Add the analyses of the primary instrument, and its association with the primary outcome of the spectra.
@@ -60,12 +61,13 @@ def analyse_clinic(
         Rows of `snakemrs.group.clinical.clinical_rows` with ``condition period sex sequence``.
     frames : DataFrame or None
         Frames of the primary analysis.
-    remission_also : sequence of float
+    remission_also : sequence of CutOff
         Further cut-offs of remission, shown as sensitivity analysis.
     people : sequence of str
         All participants of the study, so that those without scores are named.
     """
     key = settings.clinical.primary
+    _say_other_instruments(results, clinical, key)
     scores = clinical[clinical["instrument"] == key] if len(clinical) else clinical
     if scores.empty:
         results.say("clinical", "left out", f"there are no scores of {key}")
@@ -75,6 +77,10 @@ def analyse_clinic(
     if problem or before is None or after is None:
         results.say("clinical", "left out", f"{key}: {problem}")
         return
+    for visit in visits:
+        if visit not in (before, after):
+            text = f"{key}: the visit {visit or '(unnamed)'} is in no analysis: the change is from {before} to {after}"
+            results.say("clinical", "left out", text)
     number = scores["participant"].nunique()
     if number < LEAST:
         results.say("clinical", "left out", f"{key}: {number} participants: a model needs {LEAST} at least")
@@ -103,7 +109,7 @@ def _compare_changes(
     changes: pd.DataFrame,
     visits: tuple[str, str],
     settings: GroupSettings,
-    remission_also: Sequence[float],
+    remission_also: Sequence[CutOff],
 ) -> None:
     """Add the 2x2 test of the change, and the paired comparison of response and remission."""
     key = settings.clinical.primary
@@ -133,10 +139,21 @@ def _compare_changes(
         ci_high=test.ci_high,
         note=f"change from {visits[0]} to {visits[1]}, points",
     )
-    further = {f"remission at {cut:g} or below": (changes["total"] <= cut).astype(float) for cut in remission_also}
+    further = {f"remission at {cut}": cut.met(changes["total"]).astype(float) for cut in remission_also}
     binary = {name: changes[name].astype(float) for name in ("response", "remission")} | further
     signs = dict(zip(data.participants, data.sign, strict=True))
     _responders(results, changes, binary, data.conditions, signs, key, settings)
+
+
+def _say_other_instruments(results: Results, clinical: pd.DataFrame, key: str) -> None:
+    """Name the instruments that are scored and not analysed, with their visits."""
+    for name in dict.fromkeys(clinical["instrument"]):
+        if name != key:
+            visits = ", ".join(
+                dict.fromkeys(v or "(unnamed)" for v in clinical.loc[clinical["instrument"] == name, "visit"])
+            )
+            text = f"{name}: scored ({visits}) and in clinical.tsv, but in no analysis: group.clinical.primary is {key}"
+            results.say("clinical", "left out", text)
 
 
 def _say_unchanged(results: Results, pair: pd.DataFrame, people: Sequence[str], key: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snakemrs.group.instruments import Instrument
+from snakemrs.group.instruments import CutOff, Instrument
 from snakemrs.io.tables import MISSING, Row, read_table
 
 _SESSION = re.compile(r"^(?:ses|session)-?([a-z0-9]+)$")
@@ -398,9 +398,11 @@ def clinical_rows(
         change = s.total - base if after and s.total is not None and base is not None else None
         response = None
         if change is not None and instrument.response is not None and base:
-            response = int(-change >= instrument.response * base)
+            response = int(instrument.improvement(change) >= instrument.response * base)
         cut = remission.get(s.instrument, instrument.remission)
-        remitted = int(s.total <= cut) if after and s.total is not None and cut is not None else None
+        remitted = None
+        if after and s.total is not None and cut is not None:
+            remitted = int(CutOff(cut, instrument.worse).met(s.total))
         rows.append(
             {
                 "participant": s.participant,

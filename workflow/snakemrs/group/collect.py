@@ -15,6 +15,7 @@ from snakemrs.group.clinical import ClinicalProblem
 from snakemrs.group.flow import count_flow
 from snakemrs.group.formula import natural_key
 from snakemrs.group.functional import summary_of
+from snakemrs.group.instruments import CutOff
 from snakemrs.group.masking import carried, check_tables, named_columns, without
 from snakemrs.group.scores import collect_scores
 from snakemrs.io.events import EVENTS, Event, read_events
@@ -40,7 +41,7 @@ class Joined:
     problems : list of ClinicalProblem
     statements : list of str
         What was chosen or left out.
-    remission_also : tuple of float
+    remission_also : tuple of CutOff
         Further cut-offs of remission of the primary instrument.
     """
 
@@ -57,7 +58,7 @@ class Joined:
     problems: list[ClinicalProblem] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     design_columns: tuple[str, ...] = ()
-    remission_also: tuple[float, ...] = ()
+    remission_also: tuple[CutOff, ...] = ()
 
 
 class Collector:

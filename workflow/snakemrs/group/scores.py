@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemrs.group.clinical import check_visits, clinical_rows, read_phenotype
-from snakemrs.group.instruments import load_instruments
+from snakemrs.group.instruments import CutOff, load_instruments
 from snakemrs.io.tables import Row
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def collect_scores(
     order += [v for v in found if v not in order]
     scores, more = check_visits(visits, instruments, known, clinical.windows, dates, order, design)
     joined.problems = problems + more
+    scored = {v.instrument for v in visits}
+    for name in sorted(set(instruments) - set(load_instruments()) - scored):
+        joined.statements.append(
+            f"the instrument {name} of {clinical.instruments} is left out: no table has its scores"
+        )
     for name in clinical.windows:
         if name not in found:
             joined.statements.append(f"clinical.windows names the visit {name}, which no table of scores has")
@@ -52,7 +57,8 @@ def collect_scores(
     cut = {clinical.primary: clinical.remission} if clinical.remission is not None else {}
     if (primary := instruments.get(clinical.primary)) is not None:
         own_cut = cut.get(clinical.primary, primary.remission)
-        joined.remission_also = tuple(other for other in primary.remission_also if other != own_cut)
+        others = (other for other in primary.remission_also if other != own_cut)
+        joined.remission_also = tuple(CutOff(other, primary.worse) for other in others)
     for row in clinical_rows(scores, instruments, base, cut):
         place = (str(row["participant"]), str(row["session"]))
         joined.clinical.append({**design.get(place, {}), **row})

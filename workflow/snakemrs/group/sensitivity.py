@@ -9,7 +9,7 @@ them, running only the steps that differ; further ones come as tables of frames 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ COLUMNS = {
     "agrees": {"Description": "Whether sign and verdict (p below alpha or not) are those of the primary analysis"},
     "note": {"Description": "What the reader must know"},
 }
+
+LEAVE_ONE_OUT = "leave one out"
 
 
 class Curve:
@@ -149,7 +151,8 @@ def specification_curve(
     _models(curve, frames)
     _quality(curve, every)
     _frames(curve, frames)
-    _participants(curve, frames, results)
+    everyone = {str(row["participant"]) for row in (*joined.flow_participants, *joined.every_frame)}
+    _participants(curve, frames, results, everyone)
     if plan is not None:
         for name in settings.sensitivity.variants:
             _variant(curve, frames, name, Collector(study, plan, settings, name).collect_spectra())
@@ -306,13 +309,15 @@ def _frames(curve: Curve, frames: pd.DataFrame) -> None:
     curve.fit("frames", "first half of the active phase", frames[~(active & (frames["time_bin"] > last / 2))])
 
 
-def _participants(curve: Curve, frames: pd.DataFrame, results: Results) -> None:
-    """Other participants: complete pairs, the first period only, without each in turn, missing ones otherwise."""
+def _participants(curve: Curve, frames: pd.DataFrame, results: Results, everyone: set[str]) -> None:
+    """Other participants: complete pairs, the first period only, without each in turn, missing ones otherwise.
+
+    `everyone` are all participants of the study, those without any valid session too.
+    """
     settings = curve.settings
     valid = frames[transform(frames, curve.outcome).notna()]
     sessions = valid.groupby("participant", observed=True)["session"].nunique()
     whole = set(sessions[sessions >= sessions.max()].index)
-    missing = [p for p in sessions.index if p not in whole]
     curve.fit("participants", "complete pairs", frames[frames["participant"].isin(whole)])
     if "period" in frames:
         periods = sorted(frames["period"].dropna().astype(str).unique())
@@ -321,20 +326,23 @@ def _participants(curve: Curve, frames: pd.DataFrame, results: Results) -> None:
     if settings.sensitivity.leave_one_out and "influence" in results.tables:
         for row in results.tables["influence"][0]:
             curve.add(
-                "leave one out",
+                LEAVE_ONE_OUT,
                 f"without {row['participant']}",
                 n_participants=len(sessions) - 1,
                 **{k: row[k] for k in ("estimate", "se", "df", "p", "ci_low", "ci_high")},
             )
+    everyone = everyone | {str(p) for p in sessions.index}
+    missing = everyone - {str(p) for p in whole}
     if missing and curve.primary.estimate is not None:
-        _not_at_random(curve, len(missing), len(sessions))
+        _not_at_random(curve, len(missing), len(everyone - {str(p) for p in sessions.index}), len(everyone))
 
 
-def _not_at_random(curve: Curve, missing: int, people: int) -> None:
+def _not_at_random(curve: Curve, missing: int, absent: int, people: int) -> None:
     """Pattern mixture (Little 1993, J Am Stat Assoc 88:125): who is incomplete has the effect plus a shift.
 
-    The effect in everyone is the estimate plus the shift times the share of incomplete participants; its standard error
-    is that of the estimate, the share being given.
+    The effect in everyone is the estimate plus the shift times the share of incomplete participants, so that a positive
+    shift moves it up and a negative one down, whatever its sign; its standard error is that of the estimate, the share
+    being given. `absent` of the `missing` participants have no valid session at all.
     """
     from scipy import stats
 
@@ -355,16 +363,27 @@ def _not_at_random(curve: Curve, missing: int, people: int) -> None:
             p=p,
             ci_low=estimate - half,
             ci_high=estimate + half,
-            note=f"{missing} of {people} participants are incomplete",
+            note=f"{missing} of {people} participants are incomplete, {absent} of them without any valid session; "
+            f"{missing}/{people} x {shift:+g} is added to the effect",
         )
 
 
 def agreement(curve: Curve) -> list[dict[str, Any]]:
-    """Share of choices that agree with the primary analysis: of all, and by what is varied."""
-    rows = []
+    """Share of choices that agree with the primary analysis: of all, and by what is varied.
+
+    Leaving out one participant after the other gives as many rows as there are participants, and all are nearly the
+    primary analysis. Among all choices they count as one, which agrees if every one of them does.
+    """
     others = [row for row in curve.rows if row["group"] != "primary"]
-    for name in ["all", *dict.fromkeys(row["group"] for row in others)]:
-        part = [row for row in others if name in ("all", row["group"])]
+    parts = {
+        name: [row for row in others if row["group"] == name] for name in dict.fromkeys(r["group"] for r in others)
+    }
+    singly = parts.get(LEAVE_ONE_OUT, [])
+    together = [row for row in others if row["group"] != LEAVE_ONE_OUT]
+    if singly:
+        together.append({key: _all_of(row[key] for row in singly) for key in ("same_sign", "agrees")})
+    rows = []
+    for name, part in {"all": together, **parts}.items():
         signs = [row["same_sign"] for row in part if row["same_sign"] is not None]
         verdicts = [row["agrees"] for row in part if row["agrees"] is not None]
         rows.append(
@@ -378,12 +397,20 @@ def agreement(curve: Curve) -> list[dict[str, Any]]:
     return rows
 
 
+def _all_of(values: Iterable[bool | None]) -> bool | None:
+    """Whether all that are known are true; None where none is known."""
+    known = [value for value in values if value is not None]
+    return all(known) if known else None
+
+
 def write_curve(folder: Path, curve: Curve | None) -> None:
     """Write ``sensitivity/specifications.tsv`` and ``agreement.tsv`` (without rows where there is no effect)."""
     rows = curve.rows if curve is not None else []
     write_table(folder / "specifications.tsv", rows, tuple(COLUMNS), COLUMNS)
     about = {
-        "group": {"Description": "What is varied; all: every choice"},
+        "group": {
+            "Description": f"What is varied; all: every choice, {LEAVE_ONE_OUT} as one that agrees if all of it does"
+        },
         "choices": {"Description": "Number of choices beside the primary analysis"},
         "same_sign": {"Description": "Share with the sign of the primary effect"},
         "agree": {"Description": "Share with its sign and its verdict"},

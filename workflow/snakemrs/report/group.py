@@ -123,7 +123,9 @@ def group_page(inputs: GroupInputs, settings: ReportSettings) -> str:
     agreement = reader.table(opened / "sensitivity" / "agreement.tsv")
     if agreement is not None and agreement.rows:
         content.grids["agreement"] = plain_grid(
-            agreement, "Share of choices with the sign and the verdict of the primary"
+            agreement,
+            "Share of choices with the sign and verdict of the primary; among all, leaving out each participant counts "
+            "as one choice, which agrees if every one of these rows does",
         )
     excluded = reader.table(folder / "excluded.tsv")
     if excluded is not None and excluded.rows:

@@ -90,7 +90,9 @@ class SensitivitySettings(Settings):
     permutations: int = Field(default=1000, ge=0)
     """Sign flips of the participants' effects."""
     missing_shift: tuple[float, ...] = (-0.05, 0.05)
-    """Shifts of the log outcome added to sessions that are missing, as if they were not missing at random."""
+    """How much the effect is taken to differ in incomplete participants (those who lack a session, or all), as if they
+    were not missing at random; in units of the log outcome. Added to the effect is the shift times the share of
+    incomplete participants: a positive shift moves it up, a negative one down, whatever its sign."""
     leave_one_out: bool = True
     """Repeat the analysis without each participant in turn."""
     autoregression: bool = True
