@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ _TAGS = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
+_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
+_POINTS = np.array(list(product((np.arange(9) + 0.5) / 9 - 0.5, repeat=3)))
+"""Places in a voxel of edge 1 about its centre: its corners, and points that fill it evenly."""
 
 
 def field_of_view(files: Sequence[Path]) -> dict[str, Any] | None:
@@ -98,9 +102,10 @@ def _affine(
 
 def share_outside(centre: Sequence[float], size: Sequence[float], view: dict[str, Any]) -> float:
     """Share of a voxel outside an image; its edges are taken along the scanner's axes, which headers tell alike."""
-    steps = (np.arange(9) + 0.5) / 9 - 0.5
-    offsets = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    return float(np.mean(~_inside(np.asarray(centre) + offsets * np.asarray(size), view)))
+    where, edges = np.asarray(centre), np.asarray(size)
+    if _inside(where + _CORNERS * edges, view).all():
+        return 0.0  # an image is convex
+    return float(np.mean(~_inside(where + _POINTS * edges, view)))
 
 
 def _inside(points: np.ndarray, view: dict[str, Any]) -> np.ndarray:
