@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from snakemrs.cli.checks import check_study, estimate
+from snakemrs.cli.field_of_view import field_of_view
 from snakemrs.spins import basis_formats
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.systems import spin_systems
@@ -61,6 +62,7 @@ class Study:
         nib.save(nib.Nifti1Image(np.zeros((90, 108, 90), np.int16), affine), self.folder / "raw" / "head.nii.gz")
 
     def problems(self) -> list[Problem]:
+        self.headers["head.nii.gz"]["field_of_view"] = field_of_view([self.folder / "raw" / "head.nii.gz"])
         plan = build_plan(self.folder, lambda path: self.headers[path.name])
         return plan.problems + check_study(self.folder, plan)
 
@@ -132,6 +134,13 @@ def test_a_voxel_outside_the_head(study: Study) -> None:
     ((severity, message),) = said(study)
     assert severity == "error"
     assert "outside the field of view of the T1w" in message
+
+
+def test_a_voxel_at_a_corner_of_the_image(study: Study) -> None:
+    study.place_head([-1, 9, 4])
+    ((severity, message),) = said(study)
+    assert severity == "warning"
+    assert message.startswith("83% of the voxel lie outside the field of view of the T1w")
 
 
 def test_a_spectrum_without_water_and_t1w_is_told_what_it_misses(study: Study) -> None:

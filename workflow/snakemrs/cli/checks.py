@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from snakemrs.cli.field_of_view import check_geometry
 from snakemrs.cli.machine import check_disk
 from snakemrs.cli.named import check_names
 from snakemrs.cli.own_basis import check_basis, read_own_basis
@@ -40,7 +41,7 @@ def check_study(study: Path, plan: Plan) -> list[Problem]:
     problems += check_sessions(plan)
     problems += _check_first_echo(plan)
     problems += _check_kinds(plan)
-    problems += _check_geometry(study, plan, scans)
+    problems += check_geometry(plan)
     basis, unread = read_own_basis(study, plan)
     problems += unread
     if basis is not None:
@@ -109,43 +110,6 @@ def _check_kinds(plan: Plan) -> list[Problem]:
             continue
         found.append(_error(scan, f"scans.tsv calls it {scan.suffix}, by its header it is {kind}"))
     return found
-
-
-def _check_geometry(study: Path, plan: Plan, scans: dict[str, PlannedScan]) -> list[Problem]:
-    """Whether the voxel's centre lies within the field of view of the participant's T1w (NIfTI only)."""
-    import numpy as np
-
-    boxes: dict[str, Any] = {}
-    found = []
-    by_prefix = {anatomy.prefix: scans[anatomy.t1w] for anatomy in plan.anatomies}
-    for spectrum in plan.spectra:
-        image = by_prefix.get(spectrum.anatomy or "")
-        scan = scans[spectrum.svs]
-        centre = scan.header.get("centre") or ()
-        if image is None or len(centre) != 3 or not image.path.endswith((".nii", ".nii.gz")):
-            continue
-        if image.path not in boxes:
-            boxes[image.path] = _box(study / plan.raw / image.path)
-        if boxes[image.path] is None:
-            continue
-        inverse, shape = boxes[image.path]
-        index = inverse[:3, :3] @ np.asarray(centre) + inverse[:3, 3]
-        if np.any(index < -0.5) or np.any(index > shape - 0.5):
-            text = "the voxel lies outside the field of view of the T1w: is it this participant's, of this session?"
-            found.append(_error(scan, f"{text} ({image.path})"))
-    return found
-
-
-def _box(path: Path) -> tuple[Any, Any] | None:
-    """Inverse affine and shape of a NIfTI image; None where it cannot be read (the plan says so)."""
-    import nibabel as nib
-    import numpy as np
-
-    try:
-        image: Any = nib.load(path)
-        return np.linalg.inv(image.affine), np.asarray(image.shape[:3])
-    except Exception:  # whatever is wrong with it, ingest names it
-        return None
 
 
 def _check_variants(plan: Plan) -> list[Problem]:

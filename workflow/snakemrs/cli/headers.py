@@ -11,6 +11,9 @@ def read_header(path: Path) -> dict[str, Any]:
     from snakemrs.ingest.recognise import recognise
 
     raw = recognise(path)
+    image = raw.kind in ("T1w", "image")
+    if image:
+        from snakemrs.cli.field_of_view import field_of_view
     return {
         "format": raw.format,
         "kind": raw.kind,
@@ -26,4 +29,5 @@ def read_header(path: Path) -> dict[str, Any]:
         "nucleus": raw.nucleus,
         "voxel_size": list(raw.voxel_size),
         "centre": list(raw.centre),
+        **({"field_of_view": field_of_view(raw.files)} if image and raw.files else {}),
     }
