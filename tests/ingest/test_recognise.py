@@ -83,6 +83,16 @@ def test_the_mixing_time_of_steam_is_read_where_the_header_has_it(tmp_path: Path
     assert recognise(tmp_path / "steam.nii.gz").mixing_time == pytest.approx(0.010)
 
 
+def test_a_sequence_that_only_the_sidecar_of_a_nifti_mrs_tells_is_known(tmp_path: Path) -> None:
+    header = {"SpectrometerFrequency": [raw.FREQUENCY], "ResonantNucleus": ["1H"], "EchoTime": 0.03}
+    image = nifti_mrs.NiftiMrs(raw.signal().reshape(1, 1, 1, -1), np.eye(4), 1 / raw.BANDWIDTH, header)
+    nifti_mrs.write(image, tmp_path / "svs.nii.gz")
+    assert recognise(tmp_path / "svs.nii.gz").sequence is None
+    (tmp_path / "svs.json").write_text('{"PulseSequenceType": "PRESS", "MixingTime": 0.01}')
+    found = recognise(tmp_path / "svs.nii.gz")
+    assert (found.sequence, found.mixing_time) == ("PRESS", 0.01)
+
+
 def test_a_text_file_is_no_raw_file(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("the participant moved a lot\n" * 100)
     assert recognise(tmp_path / "notes.txt").format == "unknown"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +13,24 @@ from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
 from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
 from snakemrs.io import nifti_mrs
 
+OF_THE_SEQUENCE = ("SequenceName", "PulseSequenceName", "PulseSequenceType", "MixingTime")
+
 
 def recognise(path: Path) -> RawFile:
-    """Recognise a NIfTI-MRS file."""
-    return describe(nifti_mrs.read(path, plausible=False), path)
+    """Recognise a NIfTI-MRS file; what its header does not tell of the sequence, its sidecar may."""
+    image = nifti_mrs.read(path, plausible=False)
+    told = {key: value for key, value in _sidecar(path).items() if key in OF_THE_SEQUENCE}
+    return describe(replace(image, header={**told, **image.header}), path)
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """The JSON file beside an image; nothing where there is none that can be read."""
+    file = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mrs", what: str = "NIfTI-MRS") -> RawFile:
@@ -27,7 +44,7 @@ def describe(image: nifti_mrs.NiftiMrs, path: Path, kind_format: str = "nifti-mr
     lengths = dict(zip(image.dim_tags, image.data.shape[4:], strict=False))
     coils = lengths.get("DIM_COIL", 1)
     others = int(np.prod([n for tag, n in lengths.items() if tag != "DIM_COIL"])) if lengths else 1
-    names = [header.get(key) for key in ("SequenceName", "PulseSequenceType", "ProtocolName")]
+    names = [header.get(key) for key in (*OF_THE_SEQUENCE[:3], "ProtocolName")]
     single = image.data.shape[:3] == (1, 1, 1)
     height = "no signal" if ratio is None else f"water {ratio:.3g} times the highest other peak"
     mixing = header.get("MixingTime")
