@@ -114,7 +114,8 @@ def test_only_columns_that_an_analysis_names_are_carried(study: Path) -> None:
     with_column(study, "sessions.tsv", "acq_time", "2024-03-01", "2024-03-15")
     with_column(study, "sessions.tsv", "bottle", "red", "blue")
     with_column(study, "participants.tsv", "weight", "70", "80")
-    found = joined(study, columns=["weight"])
+    found = joined(study, columns=["weight", "hight"])
+    assert any("names 'hight', which neither" in text for text in found.statements)
     assert set(found.design_columns) == {"sex", "age", "period", "condition", "weight", "sequence"}
     assert not {"bottle", "acq_time"} & {column for row in [*found.frames, *found.clinical] for column in row}
     assert any("no formula or setting names them: acq_time, bottle" in text for text in found.statements)

@@ -134,6 +134,10 @@ class Collector:
         if left:
             text = f"not carried into the joined tables, no formula or setting names them: {', '.join(left)}"
             self.joined.statements.append(text)
+        for name in self.settings.design.columns:
+            if name not in header:
+                text = f"group.design.columns names '{name}', which neither participants.tsv nor sessions.tsv has"
+                self.joined.statements.append(text)
         return without(participants, left), without(sessions, left)
 
     # ---- reading

@@ -10,6 +10,6 @@ STEP_VERSIONS = {
     "fit": 2,
     "dynamic": 2,
     "quantify": 2,
-    "group": 3,
+    "group": 4,
     "report": 1,
 }
