@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,27 +22,40 @@ def freeze(study: Path) -> Path:
 
     The copy is laid out as an installed package: `snakemrs.study.resources.workflow_root` finds the workflow in it.
     """
-    package, *others = _sources()
     place = study / "work" / "code"
     target = place / code_version()
     if not target.exists():
         place.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=place))
-        ignore = shutil.ignore_patterns(*_LEFT_OUT)
-        shutil.copytree(package, fresh / "snakemrs", ignore=ignore)
-        shutil.copytree(others[0], fresh / others[0].name, ignore=ignore)
-        for source in others[1:]:
-            destination = fresh / "snakemrs" / "_workflow" / source.name
-            destination.parent.mkdir(exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, destination, ignore=ignore)
-            elif source.exists():
-                shutil.copy(source, destination)
-        os.replace(fresh, target)
+        try:
+            _copy(fresh)
+            os.replace(fresh, target)
+        except shutil.Error as error:  # of a tree: every file that could not be copied, and why
+            found = re.search(r"\[Errno (\d+)\]", str(error))
+            if found is None:
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(target)) from None
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     for other in place.iterdir():
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
     return target
+
+
+def _copy(fresh: Path) -> None:
+    """Copy package and workflow to an empty folder."""
+    package, *others = _sources()
+    ignore = shutil.ignore_patterns(*_LEFT_OUT)
+    shutil.copytree(package, fresh / "snakemrs", ignore=ignore)
+    shutil.copytree(others[0], fresh / others[0].name, ignore=ignore)
+    for source in others[1:]:
+        destination = fresh / "snakemrs" / "_workflow" / source.name
+        destination.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, destination, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, destination)
 
 
 def _sources() -> list[Path]:

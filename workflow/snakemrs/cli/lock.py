@@ -33,9 +33,13 @@ def exclusive(study: Path) -> Iterator[int]:
                 found=f"process {holder}",
                 remedy="wait for it, or stop it; `snakemrs status` shows how far it is",
             )
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+        try:
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk comes without a name
+            raise
         yield stream.fileno()
 
 

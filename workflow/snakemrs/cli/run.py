@@ -105,9 +105,10 @@ def run_study(
     ran = 0
     touched = {Path(page).stem for page in wanted}
     unchanged = not options and is_unchanged(study, plan, in_images)
-    while not unchanged:
+    code = None if unchanged else freeze(study)  # one for all passes
+    while code is not None:
         forget(study)
-        record = _pass(study, plan, cores, profile, wanted, options or [], lock, containers)
+        record = _pass(study, plan, code, cores, profile, wanted, options or [], lock, containers)
         ran += sum(job.rule in STAGE_OF_RULE for job in record.jobs.values())
         touched |= {participant_of(job) for job in record.jobs.values()}
         known = {(failure.unit, failure.stage) for failure in failures}
@@ -137,6 +138,7 @@ def run_study(
 def _pass(
     study: Path,
     plan: Plan,
+    code: Path,
     cores: int | None,
     profile: str,
     wanted: list[str],
@@ -149,7 +151,6 @@ def _pass(
     events = study / "work" / "events" / f"{stamp}-{os.getpid()}.jsonl"
     output = study / "logs" / f"snakemake-{stamp}.log"
     local = ["--cores", str(cores or os.cpu_count() or 1)]
-    code = freeze(study)
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     kept = time.monotonic()

@@ -29,6 +29,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk comes without a name
+        raise
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
