@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from snakemrs.cli.checks import check_study, estimate
 from snakemrs.cli.field_of_view import field_of_view
+from snakemrs.errors import RequestError
 from snakemrs.spins import basis_formats
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.systems import spin_systems
@@ -170,3 +172,17 @@ def test_the_estimate_takes_what_was_measured_and_shares_it_among_processors() -
     assert estimate({"fit": 10}, {"fit": 3.0}, cores=2) == pytest.approx(15.0)
     # The longest job sets the least time.
     assert estimate({"segment": 1, "fit": 1}, {"segment": 60.0, "fit": 1.0}, cores=8) == pytest.approx(60.0)
+
+
+def test_a_table_that_tells_the_treatment_of_a_blinded_study_stops_everything(study: Study) -> None:
+    with (study.folder / "sessions.tsv").open("w") as table:
+        table.write("participant_id\tsession_id\tperiod\tcondition\tdrug\n")
+        table.write("sub-01\tses-01\t1\tA\tplacebo\nsub-01\tses-02\t2\tB\tnaltrexone\n")
+    shutil.copytree(study.folder / "raw", study.folder / "raw" / "second")
+    with (study.folder / "scans.tsv").open("a") as table:
+        table.write("second/act\t01\t02\tsvs\n")
+    with pytest.raises(RequestError, match="the column 'drug' names a treatment"):
+        said(study)
+    with (study.folder / "study.yaml").open("a") as stream:
+        stream.write("group: {design: {blinded: false}}\n")
+    said(study)

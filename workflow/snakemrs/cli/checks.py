@@ -24,7 +24,18 @@ FREQUENCY_TOLERANCE = 0.05
 
 
 def check_study(study: Path, plan: Plan) -> list[Problem]:
-    """Run every check; problems of the plan itself (missing files, tables) are not repeated."""
+    """Run every check; problems of the plan itself (missing files, tables) are not repeated.
+
+    Raises
+    ------
+    RequestError
+        If the tables of a blinded study tell who got what: no step may copy them anywhere.
+    """
+    from snakemrs.group.masking import check_tables
+
+    design = plan.settings["group"]["design"]
+    if design["blinded"]:
+        check_tables(study, plan.sessions, design["not_telling"])
     scans = {scan.bids: scan for scan in plan.scans}
     problems: list[Problem] = []
     for spectrum in plan.spectra:

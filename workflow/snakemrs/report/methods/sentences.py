@@ -332,7 +332,8 @@ def statistics(evidence: Evidence) -> Sentences:
     if "association" in analyses:
         samples = evidence.stage("group").get("bootstrap")
         text.append(
-            "Changes of metabolites and of scores were correlated as differences between conditions, with "
+            "Changes of metabolites and of scores were correlated as differences between conditions, adjusted for the "
+            "sequence, with "
             f"bias-corrected and accelerated bootstrap intervals [@efron1987] ({samples} samples by participant)."
         )
     if evidence.specifications is not None:
