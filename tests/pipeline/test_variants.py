@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ def test_a_choice_runs_the_steps_that_differ_and_the_group(
 
 
 @pytest.mark.parametrize("backend", ["hmrf", "fast"])  # in the image of the study's own, and in another
-def test_another_segmentation_runs_from_the_t1w_on(scanner_files: Path, tmp_path: Path, backend: str) -> None:
+def test_another_segmentation_runs_from_the_t1w_on(
+    scanner_files: Path, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "fast").touch(mode=0o755)  # plan only looks whether it is there
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     study = tmp_path / "study"
     shutil.copytree(scanner_files, study)
     before = jobs(study)
