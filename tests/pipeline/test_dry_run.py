@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def announced(events: Path) -> Announced:
     for line in events.read_text(encoding="utf-8").splitlines():
         job = json.loads(line)
         if job["event"] == "job_info":
-            reasons = sorted(job["reason"].split("; "))
-            jobs.append((job["rule_name"], str(job["wildcards"]), str(sorted(job["output"])), "; ".join(reasons)))
+            words = sorted(re.split(r"[;,:] ", job["reason"]))  # Snakemake names files in the order of a set
+            jobs.append((job["rule_name"], str(job["wildcards"]), str(sorted(job["output"])), " ".join(words)))
     return sorted(jobs)
 
 
