@@ -44,21 +44,6 @@ def test_a_new_study_is_planned_as_snakemake_would_run_it(scanner_files: Path, t
     assert ours == by_snakemake(scanner_files, tmp_path / "events.jsonl")
 
 
-@pytest.mark.slow
-def test_a_changed_study_is_planned_as_snakemake_would_run_it(finished: Path, tmp_path: Path) -> None:
-    (finished / "work" / "state.json").rename(tmp_path / "state.json")
-    gone = next((finished / "derivatives" / "snakemrs" / "sub-02").rglob("*_desc-static_amplitudes.tsv"))
-    gone.rename(tmp_path / gone.name)
-    try:
-        assert snakemrs("plan", finished).code == 0
-        ours = announced(finished / "work" / "events" / "plan.jsonl")
-        assert {rule for rule, *_ in ours} >= {"fit", "quantify", "group"}
-        assert ours == by_snakemake(finished, tmp_path / "events.jsonl")
-    finally:
-        (tmp_path / gone.name).rename(gone)
-        (tmp_path / "state.json").rename(finished / "work" / "state.json")
-
-
 def test_a_plan_leaves_no_log_of_snakemakes_behind(scanner_files: Path) -> None:
     assert snakemrs("plan", scanner_files).code == 0
     assert not list((scanner_files / ".snakemake" / "log").glob("*"))
