@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from snakemrs.anatomy.bias import class_means
 from snakemrs.anatomy.checks import header_rotation
 from snakemrs.anatomy.images import Volume, from_ants, largest_component, resampled, to_ants
-from snakemrs.anatomy.partial_volume import class_means, shares
+from snakemrs.anatomy.partial_volume import shares
 
 
 def oblique(shape: tuple[int, int, int] = (20, 24, 28)) -> Volume:

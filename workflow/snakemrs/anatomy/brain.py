@@ -1,4 +1,4 @@
-"""Bias removal and the brain mask."""
+"""The brain mask, and the template brought onto the image."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemrs.anatomy.bias import level, remove_bias
 from snakemrs.anatomy.checks import otsu
-from snakemrs.anatomy.images import Volume, from_ants, largest_component, resampled, to_ants
+from snakemrs.anatomy.images import Volume, largest_component, resampled
 from snakemrs.anatomy.template import find_start, load_template, register, warp_to_t1w
 
 
@@ -28,38 +29,6 @@ class Brain:
     """Affine from T1w to template coordinates, mm, RAS+, shape (4, 4)."""
     similarity: float
     """Correlation of the T1w with the template's within the brain."""
-
-
-def remove_bias(
-    t1w: Volume, mask: np.ndarray, shrink: float = 4.0, iterations: tuple[int, ...] = (40, 40, 30)
-) -> Volume:
-    """Remove the bias field with N4 (Tustison et al., IEEE Trans Med Imaging 2010;29:1310).
-
-    The field is estimated inside `mask` on a grid of `shrink` mm, with the numbers of `iterations` a level, and taken
-    out of the whole image. It is scaled so that its mean over the mask is 1.
-    """
-    import ants
-    from scipy import ndimage
-
-    coarse = resampled(t1w, shrink)
-    inside = resampled(t1w.like(mask.astype(np.float32)), shrink).data > 0.5
-    positive = np.maximum(coarse.data, np.float32(1e-3 * max(float(np.percentile(coarse.data, 99)), 1e-6)))
-    field_image = ants.n4_bias_field_correction(
-        to_ants(coarse.like(positive)),
-        mask=to_ants(coarse.like(inside.astype(np.float32))),
-        shrink_factor=1,
-        convergence={"iters": list(iterations), "tol": 1e-6},
-        spline_param=100,
-        return_bias_field=True,
-    )
-    field = np.asarray(from_ants(field_image).data, np.float32)
-    field = np.clip(field / field[inside].mean(), 0.1, 10.0)
-    # Back to the image's grid: both grids share their axes, so that a scaling of indices suffices.
-    steps = np.linalg.inv(coarse.affine) @ t1w.affine
-    smooth = ndimage.affine_transform(
-        np.log(field), steps[:3, :3], offset=steps[:3, 3], output_shape=t1w.data.shape, order=1, mode="nearest"
-    )
-    return t1w.like((t1w.data / np.exp(smooth)).astype(np.float32))
 
 
 def head_of(t1w: Volume) -> tuple[np.ndarray, np.ndarray, float]:
@@ -94,7 +63,7 @@ def find_brain(
     folder : Path
         For ANTs' transforms.
     bias_correction : bool
-        Whether to remove the bias field: once over the head for the registration, once more inside the brain.
+        Whether to remove the bias field: over the head for the registration, then inside the brain.
     spacing : float
         Grid of the registration, mm.
     seed : int
@@ -123,6 +92,6 @@ def find_brain(
     for target, source in ((gm, template.gm), (wm, template.wm), (ideal, template.t1w.data)):
         target[box] = np.clip(warp_to_t1w(source, cut, transforms), 0.0, 1.0)
     if bias_correction:
-        flat = remove_bias(flat, mask)
+        flat = level(remove_bias(flat, mask), mask, gm, wm)
     similarity = float(np.corrcoef(flat.data[mask], ideal[mask])[0, 1]) if mask.any() else 0.0
     return Brain(flat, mask, gm, wm, np.linalg.inv(to_t1w), similarity)

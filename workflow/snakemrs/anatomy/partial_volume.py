@@ -10,52 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from snakemrs.anatomy.bias import class_means, remaining_field
 from snakemrs.anatomy.images import Volume
 
 TISSUES = ("CSF", "GM", "WM")
 PAIRS = ((0, 1), (1, 2), (0, 2))
 MIXED = 0.2
 """Prior weight of a mixture over that of pure tissue, where both its tissues are around."""
-PURE_CSF = 0.87
-"""Least posterior of the CSF from which its intensity is taken."""
 FIELD_WIDTHS = (20.0, 20.0, 15.0, 15.0, 12.0, 12.0)
 """Standard deviations of the kernels that smooth what bias field N4 left, one a round, mm."""
-
-
-def class_means(
-    data: np.ndarray, mask: np.ndarray, posteriors: np.ndarray, pure: float = 0.9
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the pure tissues.
-
-    Parameters
-    ----------
-    data : ndarray, shape (x, y, z)
-    mask : ndarray of bool, same shape
-    posteriors : ndarray, shape (3, x, y, z)
-        Of CSF, GM, WM.
-    pure : float
-        Voxels of grey or white matter whose neighbours too have on average at least this posterior are pure. Of CSF,
-        the voxels with a posterior of at least `PURE_CSF` count, whatever is beside them: it is thin in the sulci, and
-        the voxels with CSF all around are those of the ventricles, darker than the fluid between the gyri with its pia
-        and vessels.
-
-    Returns
-    -------
-    means, sds : ndarray, shape (3,)
-        Medians and scaled median absolute deviations.
-    """
-    from scipy import ndimage
-
-    means, sds = np.zeros(3), np.zeros(3)
-    for k, posterior in enumerate(posteriors):
-        near = posterior if k == 0 else ndimage.uniform_filter(posterior, 3)
-        for limit in (PURE_CSF if k == 0 else pure, 0.8, 0.6, 0.0):
-            values = data[mask & (near >= limit) & (posterior >= limit)]
-            if len(values) >= 500:
-                break
-        means[k] = np.median(values)
-        sds[k] = 1.4826 * np.median(np.abs(values - means[k]))
-    return means, sds
 
 
 def shares(
@@ -66,7 +29,7 @@ def shares(
     Parameters
     ----------
     data, mask, posteriors
-        As in `class_means`.
+        As in `bias.class_means`.
     means, sds : ndarray, shape (3,)
         Of the pure tissues.
     mixed : float
@@ -115,28 +78,6 @@ def shares(
     return out
 
 
-def remaining_field(
-    data: np.ndarray, mask: np.ndarray, found: np.ndarray, means: np.ndarray, sigma: np.ndarray
-) -> np.ndarray:
-    """Bias field that is left: what the image is over what its tissue should be, smoothed, shape of `data`.
-
-    `sigma` is the standard deviation of the smoothing in voxels, shape (3,).
-
-    Grey and white matter count, not CSF, whose rim holds dura and vessels (Wells et al., IEEE Trans Med Imaging
-    1996;15:429).
-    """
-    from scipy import ndimage
-
-    floor = 1e-3 * means[2]
-    expected = np.tensordot(means, found, axes=1)
-    weight = np.where(mask, (found[1] + found[2]) ** 2, 0.0).astype(np.float32)
-    ratio = np.log(np.maximum(data, floor) / np.maximum(expected, floor))
-    ratio = np.where(weight > 0, np.clip(ratio, -0.3, 0.3), 0.0).astype(np.float32)
-    total = ndimage.gaussian_filter(weight, sigma, truncate=2.5)
-    field = ndimage.gaussian_filter(ratio * weight, sigma, truncate=2.5) / np.maximum(total, 1e-3)
-    return np.asarray(np.exp(field))
-
-
 def refine(t1w: Volume, mask: np.ndarray, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Turn probabilities of classes ``GM WM CSF`` into shares of tissue, on the grid of the T1w.
 
@@ -149,7 +90,7 @@ def refine(t1w: Volume, mask: np.ndarray, maps: dict[str, np.ndarray]) -> dict[s
     for width in FIELD_WIDTHS:
         means, sds = class_means(data, inside, found)
         found = shares(data, inside, found, means, sds)
-        field = remaining_field(data, inside, found, means, width / cut.spacing)
+        field = remaining_field(data, inside, found, means, width, cut.spacing)
         data = np.asarray(data / field, np.float32)
     means, sds = class_means(data, inside, found)
     found = shares(data, inside, found, means, sds)

@@ -3,7 +3,7 @@
 STEP_VERSIONS = {
     "ingest": 3,
     "dataset": 1,
-    "segment": 2,
+    "segment": 3,
     "preprocess": 2,
     "voxel": 3,
     "basis": 2,
