@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from contextlib import suppress
 from logging import LogRecord
 from typing import Any
 
@@ -94,7 +95,9 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
                 line[name] = value
         if event == LogEvent.ERROR:
             line["message"] = record.getMessage()
-        self.stream.write(json.dumps(line, default=str) + "\n")
+        # On a full disk the line waits in the buffer until there is room; an error here would end all reporting.
+        with suppress(OSError):
+            self.stream.write(json.dumps(line, default=str) + "\n")
 
     @property
     def writes_to_stream(self) -> bool:

@@ -17,7 +17,16 @@ from snakemrs.cli.checks import estimate
 from snakemrs.cli.common import describe, error_content, make_plan, study_folder
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.machine import check_profile, disk_needed
-from snakemrs.cli.snakemake import STAGE_OF_RULE, Job, Record, command_line, environment, follow, profile_folder
+from snakemrs.cli.snakemake import (
+    STAGE_OF_RULE,
+    Job,
+    Record,
+    announced,
+    command_line,
+    environment,
+    follow,
+    profile_folder,
+)
 from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
 from snakemrs.study.plan import STAGES, Plan
@@ -115,8 +124,8 @@ def measured_seconds(study: Path) -> dict[str, float]:
     taken: dict[str, list[float]] = {}
     for path in sorted((study / "work" / "events").glob("*-*.jsonl"))[-5:]:
         record = Record()
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record.take(json.loads(line))
+        for event in announced(path.read_text(encoding="utf-8").splitlines()):
+            record.take(event)
         for job in record.jobs.values():
             if job.state == "done":
                 taken.setdefault(job.rule, []).append(job.finished - job.started)

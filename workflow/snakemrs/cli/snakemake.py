@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
+def announced(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Give the event of each line; a line that a kill or a full disk broke off tells nothing."""
+    for line in lines:
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
 def _tail(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:
     """Give each event as it is written, None whenever there is nothing new, until the process has ended."""
     rest = ""
@@ -272,9 +280,7 @@ def _tail(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, An
             ended = process.poll() is not None
             text = stream.read()
             *lines, rest = (rest + text).split("\n")
-            for line in lines:
-                if line:
-                    yield json.loads(line)
+            yield from announced(lines)
             if ended and not text:
                 return
             yield None

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from snakemrs.errors import RequestError
-
 # Written by other modules of this stage; imported only when used.
 LATER = {
     "show": ("snakemrs.fit.basis_show", "show", "Draw the signals of a basis."),
@@ -101,10 +99,6 @@ def simulate(
     from snakemrs.spins.macromolecules import joined, parametric_signals
     from snakemrs.spins.simulation import simulate_basis
 
-    if output.exists() and any(output.iterdir()) and not (output / "basis.json").exists():
-        raise RequestError(
-            "the output folder holds other things", file=output, remedy="name an empty folder or one with a basis"
-        )
     names = [name.strip() for name in metabolites.split(",") if name.strip()] if metabolites else None
     made = simulate_basis(
         sequence.lower(),

@@ -21,7 +21,7 @@ FORMAT = "SnakeMRS basis"
 def read_json_folder(folder: Path) -> RawBasis | Basis:
     """Read a folder in the json format of FSL-MRS; one that SnakeMRS wrote comes back exactly as a `Basis`."""
     contents: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         try:
             contents[path.name] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -94,15 +94,33 @@ def _timing(contents: dict[str, Any]) -> dict[str, Any]:
 def write_json_folder(basis: Basis, folder: str | Path) -> None:
     """Write a basis as a folder of json in the format of FSL-MRS, with ``basis.json`` for what that format lacks.
 
-    Floats are written in full, so that `read_basis` gives the very same basis.
+    Floats are written in full, so that `read_basis` gives the very same basis. ``basis.json`` comes last: a folder
+    without it is not whole.
 
     Parameters
     ----------
     basis : Basis
     folder : path
         Made where it does not exist.
+
+    Raises
+    ------
+    RequestError
+        The folder holds something else than a basis, or than what a broken-off call of this function left.
     """
     folder = Path(folder)
+    files = {f"{name}.json" for name in basis.names} | {DESCRIPTION}
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    rests = {name for name in there if name.startswith(".writing-")}
+    if DESCRIPTION not in there and not there <= files | rests:
+        raise RequestError(
+            "the output folder holds other things",
+            file=folder,
+            found=sorted(there - files - rests)[0],
+            remedy="name an empty folder or one with a basis",
+        )
+    for name in rests | {DESCRIPTION}:
+        (folder / name).unlink(missing_ok=True)
     for name, fid in zip(basis.names, np.asarray(basis.fids, complex), strict=True):
         entry = {
             "basis_re": fid.real.tolist(),
