@@ -132,7 +132,7 @@ def make_everything(study: Path, jobs: list[dict[str, Any]]) -> None:
         else:
             path.mkdir(parents=True, exist_ok=True)
     created = json.loads((study / PLAN_PATH).read_text(encoding="utf-8"))["created"]
-    command = command_line(study, "local", ["--cores", "1", "--touch", "--quiet", "all"])
+    command = command_line(study, "local", ["--cores", "64", "--touch", "--quiet", "all"])
     subprocess.run(command, env=environment(Path(os.devnull), created), check=True, capture_output=True)
 
 

@@ -44,6 +44,7 @@ def jobs(study: Path) -> list[tuple[str, str]]:
     """What a run would do now: (rule, name) of each job, sorted."""
     outcome = snakemrs("plan", study, "--json")
     assert outcome.code in (0, 1), outcome.err
+    assert outcome.out, outcome.err
     return sorted((job["rule"], job["name"]) for job in outcome.json["work"])
 
 
@@ -63,6 +64,14 @@ def without_anatomy(study: Path) -> None:
     scans.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for image in (study / "raw").rglob("*.nii.gz"):
         image.unlink()
+
+
+def only(study: Path, *participants: str) -> None:
+    """Leave all but some participants out of a study's tables."""
+    for name in ("scans.tsv", "participants.tsv", "sessions.tsv", "phenotype/madrs.tsv"):
+        header, *lines = (study / name).read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.startswith(tuple(f"sub-{label}" for label in participants))]
+        (study / name).write_text("\n".join([header, *kept]) + "\n", encoding="utf-8")
 
 
 def map_of(study: Path, folder: str, participant: str, session: str, tissue: str) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SNAKEMRS, snakemrs
+from .conftest import SNAKEMRS, only, snakemrs, without_anatomy
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -28,11 +28,8 @@ def small(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """One participant, two sessions, no T1w."""
     study = tmp_path_factory.mktemp("small") / "study"
     shutil.copytree(scanner_files, study)
-    for name in ("scans.tsv", "participants.tsv", "sessions.tsv", "phenotype/madrs.tsv"):
-        path = study / name
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines[1:] if line.startswith("sub-01") and "\tT1w\t" not in line]
-        path.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+    without_anatomy(study)
+    only(study, "01")
     return study
 
 
