@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_a_new_study_is_planned_as_snakemake_would_run_it(scanner_files: Path, t
     ours = announced(scanner_files / "work" / "events" / "plan.jsonl")
     assert len({rule for rule, *_ in ours}) == 14  # with the target; no spectrum here is without voi
     assert ours == by_snakemake(scanner_files, tmp_path / "events.jsonl")
+
+
+def test_a_changed_study_is_planned_as_snakemake_would_run_it(finished: Path, tmp_path: Path) -> None:
+    """A replaced raw file, a page that is lost, another option of the group."""
+    study = tmp_path / "study"
+    shutil.copytree(finished, study, symlinks=True)
+    (study / "work" / "state.json").unlink()
+    one, other = (study / "raw" / f"sub-02/ses-0{n}" / "PRESS_ACC_raw_act.SDAT" for n in (1, 2))
+    shutil.copyfile(other, one)
+    (study / "derivatives" / "snakemrs" / "sub-03.html").unlink()
+    with (study / "study.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("group:\n  formula: condition + time_bin\n")
+    assert snakemrs("plan", study).code == 0
+    ours = announced(study / "work" / "events" / "plan.jsonl")
+    assert {"preprocess", "quantify", "report_participant", "group"} < {rule for rule, *_ in ours}
+    assert ours == by_snakemake(study, tmp_path / "events.jsonl")
 
 
 def test_a_plan_leaves_no_log_of_snakemakes_behind(scanner_files: Path) -> None:
