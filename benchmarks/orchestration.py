@@ -32,6 +32,13 @@ from snakemrs.study.plan import PLAN_PATH
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
 # As quiet as ours is.
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "rules", "reason", "host"]
+# Snakemake's own touch waits 0.1 s before each job.
+TOUCH = [
+    sys.executable,
+    "-c",
+    "import sys; from snakemake.cli import main; from snakemake.executors.touch import Executor;"
+    "Executor.SLEEPING_TIME = 0; main(sys.argv[1:])",
+]
 OF_THE_STUDY = {"basis", "dataset", "group", "report_group", "report_methods"}
 
 BARE = """
@@ -132,7 +139,8 @@ def make_everything(study: Path, jobs: list[dict[str, Any]]) -> None:
         else:
             path.mkdir(parents=True, exist_ok=True)
     created = json.loads((study / PLAN_PATH).read_text(encoding="utf-8"))["created"]
-    command = command_line(study, "local", ["--cores", "64", "--touch", "--quiet", "all"])
+    command = command_line(study, "local", ["--cores", "1", "--touch", "--quiet", "all"])
+    command = [*TOUCH, *command[command.index("snakemake") + 1 :]]
     subprocess.run(command, env=environment(Path(os.devnull), created), check=True, capture_output=True)
 
 
@@ -170,7 +178,9 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
         asked, known = measured(run, study), measured(run, study)
         if json.loads(asked.output)["jobs"] or json.loads(known.output)["jobs"]:
             raise SystemExit("the no-op run was none")
-        measured([*SNAKEMAKE, "--touch"], _touched(bare, participants, len(own)))
+        measured(
+            [*TOUCH, *SNAKEMAKE[SNAKEMAKE.index("snakemake") + 1 :], "--touch"], _touched(bare, participants, len(own))
+        )
         noop = measured(SNAKEMAKE, bare)
         rows += [
             ("bare Snakemake, no-op", noop, None),
