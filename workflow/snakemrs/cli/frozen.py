@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import snakemrs
+from snakemrs.io.atomic import MARK
 from snakemrs.study.resources import workflow_root
 
 _WORKFLOW = ("Snakefile", "rules", "config", "containers")
@@ -26,7 +27,7 @@ def freeze(study: Path) -> Path:
     target = place / code_version()
     if not target.exists():
         place.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=place))
+        fresh = Path(tempfile.mkdtemp(prefix=MARK, dir=place))
         try:
             _copy(fresh)
             os.replace(fresh, target)

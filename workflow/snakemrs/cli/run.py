@@ -22,6 +22,7 @@ from snakemrs.cli.status import print_status, summarise
 from snakemrs.cli.unchanged import forget, is_unchanged, remember
 from snakemrs.cli.view import make_view
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
+from snakemrs.io.atomic import sweep
 from snakemrs.study.plan import DERIVATIVES, Failure, Plan
 
 KEEP_SECONDS = 15.0
@@ -106,6 +107,8 @@ def run_study(
     touched = {Path(page).stem for page in wanted}
     unchanged = not options and is_unchanged(study, plan, in_images)
     code = None if unchanged else freeze(study)  # one for all passes
+    if code is not None:
+        sweep(study / "bids", study / "derivatives")
     while code is not None:
         forget(study)
         record = _pass(study, plan, code, cores, profile, wanted, options or [], lock, containers)

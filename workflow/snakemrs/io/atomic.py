@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+MARK = ".writing-"
+"""Beginning of the names of what is not whole yet."""
 
 
 @contextmanager
@@ -20,7 +24,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = path.name[path.name.index(".", 1) :] if "." in path.name[1:] else ""
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=ending, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=MARK, suffix=ending, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -35,6 +39,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def sweep(*folders: Path) -> None:
+    """Remove what writers that were killed left in folders; no writer may be at work there."""
+    for folder in folders:
+        for rest in list(folder.rglob(f"{MARK}*")):
+            if rest.is_dir():
+                shutil.rmtree(rest, ignore_errors=True)
+            else:
+                rest.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snakemrs.errors import RequestError
-from snakemrs.io.atomic import write_json
+from snakemrs.io.atomic import MARK, write_json
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.basis_formats.raw import RawBasis
 
@@ -111,7 +111,7 @@ def write_json_folder(basis: Basis, folder: str | Path) -> None:
     folder = Path(folder)
     files = {f"{name}.json" for name in basis.names} | {DESCRIPTION}
     there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    rests = {name for name in there if name.startswith(".writing-")}
+    rests = {name for name in there if name.startswith(MARK)}
     if DESCRIPTION not in there and not there <= files | rests:
         raise RequestError(
             "the output folder holds other things",
