@@ -178,13 +178,13 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
         asked, known = measured(run, study), measured(run, study)
         if json.loads(asked.output)["jobs"] or json.loads(known.output)["jobs"]:
             raise SystemExit("the no-op run was none")
-        measured(
-            [*TOUCH, *SNAKEMAKE[SNAKEMAKE.index("snakemake") + 1 :], "--touch"], _touched(bare, participants, len(own))
-        )
-        noop = measured(SNAKEMAKE, bare)
+        noop = bare_noop(bare, participants, [1] * len(own))
+        noop_same = bare_noop(same, participants, own)
         rows += [
             ("bare Snakemake, no-op", noop, None),
+            ("bare, as many outputs, no-op", noop_same, noop),
             ("no-op, Snakemake asked", asked, noop),
+            ("no-op, Snakemake asked, next to bare with as many outputs", asked, noop_same),
             ("no-op, study as the last run left it", known, noop),
         ]
     report(participants, len(jobs), rows)
@@ -192,16 +192,19 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
         shutil.rmtree(folder)
 
 
-def _touched(bare: Path, participants: int, steps: int) -> Path:
-    """The bare workflow with all its files."""
+def bare_noop(bare: Path, participants: int, outputs: list[int]) -> Cost:
+    """Cost of a run of a bare workflow all of whose files are there."""
     (bare / "out").mkdir()
     for p in range(participants):
         (bare / "out" / f"sub-{p:04d}.html").touch()
         for s in (1, 2):
-            for n in range(steps):
-                (bare / "out" / f"sub-{p:04d}_ses-{s}_step{n}_0").touch()
+            for n, count in enumerate(outputs):
+                for m in range(count):
+                    (bare / "out" / f"sub-{p:04d}_ses-{s}_step{n}_{m}").touch()
     (bare / "out" / "group").touch()
-    return bare
+    options = SNAKEMAKE[SNAKEMAKE.index("snakemake") + 1 :]
+    measured([*TOUCH, *options, "--touch", "--scheduler", "greedy", "--scheduler-subsample", "50"], bare)
+    return measured(SNAKEMAKE, bare)
 
 
 STEPS = {
