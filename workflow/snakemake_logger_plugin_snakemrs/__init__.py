@@ -74,6 +74,31 @@ def announce_slurm_jobs() -> None:
     Executor.run_jobs = run_jobs
 
 
+def wake_only_when_needed() -> None:
+    """Let the scheduler look again after a while only where the limit of jobs a second held jobs back.
+
+    Snakemake's scheduler (9.27) sets a timer each time it has looked, which makes it look again and set the next; the end
+    of each job begins another such chain. After some hundred jobs it looks at all ready jobs hundreds of times a second,
+    and a processor does nothing else. The end of a job wakes it without any timer.
+    """
+    try:
+        from snakemake.scheduling.job_scheduler import JobScheduler
+    except ImportError:  # another Snakemake, with another scheduler
+        return
+    later = getattr(JobScheduler, "_schedule_reevalutation", None)
+    if later is None or getattr(later, "is_spared", False):
+        return
+
+    def schedule(self: Any, delay: float) -> None:
+        limiter = self.job_rate_limiter
+        if limiter is not None and delay == limiter.timespan and limiter.get_free_jobs() > 0:
+            return
+        later(self, delay)
+
+    schedule.is_spared = True  # type: ignore[attr-defined]
+    JobScheduler._schedule_reevalutation = schedule
+
+
 class LogHandler(LogHandlerBase):  # type: ignore[misc]
     """Append the events that SnakeMRS follows to a file."""
 
@@ -82,6 +107,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
         self.path = os.environ.get("SNAKEMRS_EVENTS", os.devnull)
         self.stream = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - a line at a time, to the end
         announce_slurm_jobs()
+        wake_only_when_needed()
 
     def emit(self, record: LogRecord) -> None:
         """Write one event as one line."""

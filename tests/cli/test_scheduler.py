@@ -1,0 +1,36 @@
+"""What the logger plugin changes in Snakemake's scheduler."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake_logger_plugin_snakemrs import wake_only_when_needed
+
+
+def scheduler(free_jobs: int) -> Any:
+    limiter = SimpleNamespace(timespan=0.01, get_free_jobs=lambda: free_jobs)
+    return SimpleNamespace(job_rate_limiter=limiter, _open_jobs=threading.Semaphore(0))
+
+
+def test_the_scheduler_sleeps_until_a_job_ends_where_no_job_is_held_back() -> None:
+    wake_only_when_needed()
+    ours = scheduler(free_jobs=98)
+    JobScheduler._schedule_reevalutation(ours, 0.01)
+    assert not ours._open_jobs.acquire(timeout=0.2)
+
+
+def test_it_looks_again_after_a_while_where_the_limit_of_jobs_held_some_back() -> None:
+    wake_only_when_needed()
+    ours = scheduler(free_jobs=0)
+    JobScheduler._schedule_reevalutation(ours, 0.01)
+    assert ours._open_jobs.acquire(timeout=5)
+
+
+def test_waiting_for_a_queue_of_inputs_is_left_as_it_is() -> None:
+    wake_only_when_needed()
+    ours = scheduler(free_jobs=98)
+    JobScheduler._schedule_reevalutation(ours, 0.05)
+    assert ours._open_jobs.acquire(timeout=5)
