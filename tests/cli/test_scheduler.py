@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from snakemake.scheduling.job_scheduler import JobScheduler
+
 from snakemake_logger_plugin_snakemrs import wake_only_when_needed
 
 

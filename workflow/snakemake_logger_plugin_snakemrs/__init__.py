@@ -77,9 +77,9 @@ def announce_slurm_jobs() -> None:
 def wake_only_when_needed() -> None:
     """Let the scheduler look again after a while only where the limit of jobs a second held jobs back.
 
-    Snakemake's scheduler (9.27) sets a timer each time it has looked, which makes it look again and set the next; the end
-    of each job begins another such chain. After some hundred jobs it looks at all ready jobs hundreds of times a second,
-    and a processor does nothing else. The end of a job wakes it without any timer.
+    Snakemake's scheduler (9.27) sets a timer each time it has looked, which makes it look again and set the next; the
+    end of each job begins another such chain. After some hundred jobs it looks at all ready jobs hundreds of times a
+    second, and a processor does nothing else. The end of a job wakes it without any timer.
     """
     try:
         from snakemake.scheduling.job_scheduler import JobScheduler
