@@ -52,7 +52,7 @@ def remove_bias(
 def level(t1w: Volume, mask: np.ndarray, gm: np.ndarray, wm: np.ndarray) -> Volume:
     """Remove the bias field that N4 left, as far as the template's tissue maps show it.
 
-    N4 sharpens the histogram of the whole brain and can leave the cerebellum 16 % too bright, where a segmenter then
+    N4 sharpens the histogram of the whole brain and can leave the cerebellum too bright, where a segmenter then
     takes grey matter for white, and what it takes for white looks right. The template does not look at the intensity.
 
     Parameters
