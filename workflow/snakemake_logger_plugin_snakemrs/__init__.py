@@ -99,6 +99,28 @@ def wake_only_when_needed() -> None:
     JobScheduler._schedule_reevalutation = schedule
 
 
+def expect_no_environments() -> None:
+    """Let Snakemake look for conda environments only where a rule has one: no step of ours does.
+
+    To see whether a job has one it (9.27) works out the options of all jobs, which a dry run needs for nothing else,
+    and keeps them.
+    """
+    try:
+        from snakemake.dag import DAG
+    except ImportError:  # another Snakemake
+        return
+    update = getattr(DAG, "update_conda_envs", None)
+    if update is None or getattr(update, "is_spared", False):
+        return
+
+    def update_where_any(self: Any) -> None:
+        if any(rule.conda_env for rule in self.workflow.rules):
+            update(self)
+
+    update_where_any.is_spared = True  # type: ignore[attr-defined]
+    DAG.update_conda_envs = update_where_any
+
+
 class LogHandler(LogHandlerBase):  # type: ignore[misc]
     """Append the events that SnakeMRS follows to a file."""
 
@@ -108,6 +130,7 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
         self.stream = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - a line at a time, to the end
         announce_slurm_jobs()
         wake_only_when_needed()
+        expect_no_environments()
 
     def emit(self, record: LogRecord) -> None:
         """Write one event as one line."""

@@ -57,6 +57,15 @@ def _words(*options: str) -> str:
     return " ".join(option for option in options if option)
 
 
+def _given(**inputs: str | list[str]) -> dict[str, str | list[str]]:
+    """Inputs by name: without those that a job has none of, a single file as text.
+
+    Snakemake makes an object of its own for each list of each job.
+    """
+    several = {name: [files] if isinstance(files, str) else files for name, files in inputs.items()}
+    return {name: files[0] if len(files) == 1 else files for name, files in several.items() if files}
+
+
 def _output(wildcards: Wildcards) -> str:
     """``--output …`` of a step that works on a spectrum: what the names of its files begin with."""
     return f"--output {DERIVATIVES}/{wildcards.place}/mrs/{wildcards.name}"
@@ -202,7 +211,7 @@ class Targets(Goals):
 
     def segment_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """What a segmentation reads."""
-        return {"t1w": self.t1w(wildcards), "source": self.source_maps(wildcards)}
+        return _given(t1w=self.t1w(wildcards), source=self.source_maps(wildcards))
 
     def segment_options(self, wildcards: Wildcards) -> str:
         """Options of `snakemrs segment` that name files."""
@@ -244,7 +253,7 @@ class Targets(Goals):
 
     def preprocess_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """The BIDS images that are preprocessed."""
-        return {"svs": self.svs(wildcards), "water": self.water(wildcards)}
+        return _given(svs=self.svs(wildcards), water=self.water(wildcards))
 
     def preprocess_options(self, wildcards: Wildcards) -> str:
         """Options of `snakemrs preprocess` that name files."""
@@ -319,16 +328,17 @@ class Targets(Goals):
     def voxel_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """What a spectrum's voxel is made from; one with a ``voi`` is named by its parts (`rules/voxel.smk`)."""
         stem = wildcards.get("name") or f"{wildcards.front}_voi-{wildcards.voi}{wildcards.run_part}"
-        return {
-            "svs": self.svs_of(stem),
-            "anatomy": self.anatomy_of(stem, wildcards.place),
-            "compared": self.compared_of(stem, wildcards.place),
-        }
+        return _given(
+            svs=self.svs_of(stem),
+            anatomy=self.anatomy_of(stem, wildcards.place),
+            compared=self.compared_of(stem, wildcards.place),
+        )
 
     @staticmethod
     def compare_option(wildcards: Wildcards, input: Any) -> str:
         """``--compare …`` for `snakemrs voxel`."""
-        return _words(*(f"--compare {path}" for path in input.compared))
+        path = input.get("compared")
+        return f"--compare {path}" if path else ""
 
     def tissue(self, wildcards: Wildcards) -> list[str]:
         """The tissue fractions of a spectrum's voxel, where there is a T1w."""
@@ -340,11 +350,7 @@ class Targets(Goals):
 
     def quantify_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """What concentrations are made from."""
-        return {
-            "amplitudes": self.amplitudes(wildcards),
-            "svs": self.mean(wildcards),
-            "tissue": self.tissue(wildcards),
-        }
+        return _given(amplitudes=self.amplitudes(wildcards), svs=self.mean(wildcards), tissue=self.tissue(wildcards))
 
     def quantify_options(self, wildcards: Wildcards) -> str:
         """Options of `snakemrs quantify` that name files."""
@@ -404,7 +410,7 @@ class Targets(Goals):
 
     def models(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """What a fit reads beside its data."""
-        return {"basis": self.basis(wildcards), "macromolecules": self.macromolecules(wildcards)}
+        return _given(basis=self.basis(wildcards), macromolecules=self.macromolecules(wildcards))
 
     def fit_inputs(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """What a fit reads."""

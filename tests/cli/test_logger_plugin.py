@@ -1,4 +1,4 @@
-"""What the logger plugin changes in Snakemake's scheduler."""
+"""What the logger plugin changes in Snakemake."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+import snakemake.api  # noqa: F401 - its modules import each other: only this one can be the first
+from snakemake.dag import DAG
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from snakemake_logger_plugin_snakemrs import wake_only_when_needed
+from snakemake_logger_plugin_snakemrs import expect_no_environments, wake_only_when_needed
 
 
 def scheduler(free_jobs: int) -> Any:
@@ -35,3 +38,15 @@ def test_waiting_for_a_queue_of_inputs_is_left_as_it_is() -> None:
     ours = scheduler(free_jobs=98)
     JobScheduler._schedule_reevalutation(ours, 0.05)
     assert ours._open_jobs.acquire(timeout=5)
+
+
+def test_options_are_not_worked_out_in_search_of_conda_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(DAG, "update_conda_envs", lambda graph: asked.append(graph))
+    expect_no_environments()
+    without, with_one = (
+        SimpleNamespace(workflow=SimpleNamespace(rules=[SimpleNamespace(conda_env=env)])) for env in (None, "env.yaml")
+    )
+    for graph in (without, with_one):
+        DAG.update_conda_envs(graph)
+    assert asked == [with_one]
