@@ -68,7 +68,9 @@ def starts() -> dict[str, float]:
             step: least_clock([*SNAKEMRS, *words.format(none=f"{folder}/none").split()], folder)
             for step, words in STEPS.items()
         }
-        seconds["segment"] += least_clock([sys.executable, "-c", "import ants"], folder)
+        seconds["segment"] += least_clock(
+            [sys.executable, "-c", "from snakemrs.interfaces.ants import load_ants; load_ants()"], folder
+        )
     return seconds
 
 

@@ -2,12 +2,14 @@
 
     python benchmarks/statistics_cohorts.py FOLDER --preset realistic --run
     python benchmarks/statistics_cohorts.py FOLDER --preset null --cohorts 10 --transients 160
+    python benchmarks/statistics_cohorts.py FOLDER --preset realistic --seed 1 --study STUDY
     python benchmarks/statistics_cohorts.py FOLDER --summary
 
 The virtual scanner writes Philips SDAT files (no T1w is used: the outcome is a ratio). With `--run`, `snakemrs run`
-makes the rest. Without, the same public commands (ingest, preprocess, fit of the frames, quantify, group) are called in
-this one process: starting a process for each costs more processor time than most of them take. A cohort that is done is
-a file FOLDER/PRESET-SEED.tsv, its raw files are removed; a call that was cut off goes on where it was.
+makes the rest; with `--study`, it has: STUDY was made by `snakemrs simulate` with this seed, and finished. Without, the
+same public commands (ingest, preprocess, fit of the frames, quantify, group) are called in this one process: starting a
+process for each costs more processor time than most of them take. A cohort that is done is a file
+FOLDER/PRESET-SEED.tsv, its raw files are removed; a call that was cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=700)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--run", action="store_true", help="by `snakemrs run`, not by the commands in this process")
+    parser.add_argument("--study", type=Path, help="a cohort of this seed that `snakemrs run` has finished")
     parser.add_argument("--commit", help="of the code, where it is no repository")
     parser.add_argument("--summary", action="store_true", help="only print what is done")
     arguments = parser.parse_args()
@@ -195,23 +198,26 @@ def main() -> None:
         if table.exists():
             continue
         begun = processor_time()
-        simulate(study, arguments.preset, arguments.participants, seed, arguments.transients)
-        if arguments.run:
-            run(study, arguments.cores)
+        if arguments.study:
+            study = arguments.study.resolve()
         else:
-            call_stages(study)
+            simulate(study, arguments.preset, arguments.participants, seed, arguments.transients)
+            if arguments.run:
+                run(study, arguments.cores)
+            else:
+                call_stages(study)
         spent = processor_time() - begun
         about = {
             "preset": arguments.preset,
             "seed": seed,
             "transients": arguments.transients,
             "commit": commit,
-            "seconds": None if arguments.run else spent,
+            "seconds": None if arguments.run or arguments.study else spent,
         }
         rows = effects(study, arguments.preset, arguments.participants, seed)
         write_table(table, [{**about, **row} for row in rows], COLUMNS)
         os.chdir(folder)
-        if not arguments.run:
+        if not arguments.run and not arguments.study:
             shutil.rmtree(study)
     summary(folder)
 

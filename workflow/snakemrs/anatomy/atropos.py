@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemrs.anatomy.images import Volume, to_ants
+from snakemrs.interfaces.ants import load_ants
 
 
 def segment_atropos(
@@ -45,7 +46,7 @@ def segment_atropos(
     dict of ndarray
         ``GM``, ``WM``, ``CSF``: probabilities, float32, shape of the image; they sum to 1 in the mask.
     """
-    import ants
+    ants = load_ants()
 
     _, box = t1w.crop(mask, 3.0)
     # Atropos passes the priors through files that keep 32 bits of the geometry, and then finds that the grids differ:

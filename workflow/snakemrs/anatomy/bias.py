@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snakemrs.anatomy.images import Volume, from_ants, resampled, to_ants
+from snakemrs.interfaces.ants import load_ants
 
 PURE_CSF = 0.87
 """Least posterior of the CSF from which its intensity is taken."""
@@ -25,7 +26,7 @@ def remove_bias(
     The field is estimated inside `mask` on a grid of `shrink` mm, with the numbers of `iterations` a level, and taken
     out of the whole image. It is scaled so that its mean over the mask is 1.
     """
-    import ants
+    ants = load_ants()
     from scipy import ndimage
 
     coarse = resampled(t1w, shrink)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from snakemrs.interfaces.ants import load_ants
+
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -58,7 +60,7 @@ class Volume:
 
 def to_ants(volume: Volume) -> Any:
     """Make an ANTs image (float32, LPS coordinates)."""
-    import ants
+    ants = load_ants()
 
     spacing = volume.spacing
     direction = _LPS @ (volume.affine[:3, :3] / spacing)

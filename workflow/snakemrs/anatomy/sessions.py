@@ -11,6 +11,7 @@ from snakemrs.anatomy.brain import extracted_mask, head_of
 from snakemrs.anatomy.images import Volume, from_ants, resampled, to_ants
 from snakemrs.anatomy.template import read_affine
 from snakemrs.errors import DataError
+from snakemrs.interfaces.ants import load_ants
 from snakemrs.study.settings.anatomy import AnatomySettings
 
 LEAST_CORRELATION = 0.5
@@ -88,7 +89,7 @@ def register_rigidly(source: Volume, mask: np.ndarray, target: Volume, folder: P
 
     The start aligns the heads' centres of mass; only the brain (`mask`, of the source) counts.
     """
-    import ants
+    ants = load_ants()
     from scipy import ndimage
 
     ants.config.set_ants_deterministic(True, seed)

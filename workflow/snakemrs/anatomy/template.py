@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from snakemrs.anatomy.images import Volume, from_ants, resampled, to_ants
+from snakemrs.interfaces.ants import load_ants
 
 RIM = 6.0
 """Thickness of the rim around the template's brain inside which the metric is looked at, mm."""
@@ -185,7 +186,7 @@ def register(
     affine : ndarray, shape (4, 4)
         Their affine part: template to T1w coordinates, mm, RAS+.
     """
-    import ants
+    ants = load_ants()
 
     ants.config.set_ants_deterministic(True, seed)
     template = load_template()
@@ -232,7 +233,7 @@ def register(
 
 def read_affine(path: str) -> np.ndarray:
     """Read an affine transform of ANTs as a matrix between RAS+ coordinates, mm, shape (4, 4)."""
-    import ants
+    ants = load_ants()
 
     transform = ants.read_transform(path)
     # By what it does to points, so that any kind of linear transform can be read.
@@ -255,7 +256,7 @@ def _rim_mask(template: Template, spacing: float) -> np.ndarray:
 
 def warp_to_t1w(data: np.ndarray, grid: Volume, transforms: list[str]) -> np.ndarray:
     """Bring an image on the template's grid onto the grid of a T1w image (linear interpolation), shape of `grid`."""
-    import ants
+    ants = load_ants()
 
     moving = to_ants(load_template().t1w.like(data.astype(np.float32)))
     inverts = [name.endswith(".mat") for name in transforms]

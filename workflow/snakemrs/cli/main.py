@@ -36,8 +36,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-# Commands that read NIfTI but no DICOM. nibabel imports pydicom where it finds it, which takes a fifth of their start.
-WITHOUT_DICOM = {"segment", "preprocess", "voxel", "fit", "quantify", "group", "report"}
+# Steps of the workflow that read NIfTI.
+WITH_NIBABEL = {"ingest", "segment", "preprocess", "voxel", "fit", "quantify", "group", "report"}
 
 
 class LazyGroup(click.Group):
@@ -96,14 +96,28 @@ def cli() -> None:
     """
 
 
+def import_nibabel() -> None:
+    """Import nibabel without pydicom, which it takes in where it finds it, for a header extension that nobody here reads.
+
+    That is a fifth of the start of a step; who reads DICOM imports pydicom later.
+    """
+    if "pydicom" in sys.modules:
+        return
+    sys.modules["pydicom"] = None  # type: ignore[assignment]  # to whoever imports it: not installed
+    try:
+        importlib.import_module("nibabel")
+    finally:
+        del sys.modules["pydicom"]
+
+
 def main() -> None:
     """Run the command line; a foreseen error is printed without traceback."""
     os.environ.setdefault("NO_ET", "1")
     # Matrices here are small: threads of the linear algebra cost more than they give, and jobs share the machine.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if WITHOUT_DICOM.intersection(sys.argv[1:2]):
-        sys.modules["pydicom"] = None  # type: ignore[assignment]  # to whoever imports it: not installed
+    if WITH_NIBABEL.intersection(sys.argv[1:2]):
+        import_nibabel()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption
     try:
         cli(standalone_mode=False)
