@@ -145,8 +145,8 @@ class Plan:
         return json.dumps(vars(self), default=vars, sort_keys=True)
 
 
-def load_plan(path: str | Path) -> Plan:
-    """Read a plan that `Plan.save` wrote."""
+def load_plan(path: str | Path, headers: bool = True) -> Plan:
+    """Read a plan that `Plan.save` wrote; without headers it takes less memory, and is enough for what runs."""
     path = Path(path)
     if not path.exists():
         raise RequestError("there is no plan", file=path, remedy="`snakemrs plan STUDY` makes one")
@@ -154,7 +154,7 @@ def load_plan(path: str | Path) -> Plan:
     return Plan(
         **{
             **content,
-            "scans": [PlannedScan(**row) for row in content["scans"]],
+            "scans": [PlannedScan(**(row if headers else row | {"header": {}})) for row in content["scans"]],
             "anatomies": [PlannedAnatomy(**row) for row in content["anatomies"]],
             "variant_anatomies": {
                 variant: [PlannedAnatomy(**row) for row in rows]

@@ -81,7 +81,7 @@ class Targets(Goals):
     """
 
     def __init__(self, plan_path: str | Path) -> None:
-        super().__init__(load_plan(plan_path))
+        super().__init__(load_plan(plan_path, headers=False))
         self.path = str(plan_path)
         self._scans: dict[str, PlannedScan] = {scan.bids: scan for scan in self.plan.scans}
         self._spectra: dict[str, PlannedSpectrum] = {s.stem: s for s in self.plan.spectra}
