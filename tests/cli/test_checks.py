@@ -16,8 +16,8 @@ from snakemrs.errors import RequestError
 from snakemrs.spins import basis_formats
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.systems import spin_systems
-from snakemrs.study.plan import build_plan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Problem
+from snakemrs.study.resolve import build_plan
 
 SPECTRUM = {
     "kind": "svs",

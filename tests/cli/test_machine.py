@@ -17,7 +17,8 @@ from snakemrs.cli.machine import check_disk, check_programs, disk_needed
 from snakemrs.cli.main import cli
 from snakemrs.cli.snakemake import Record, profile_folder
 from snakemrs.study.goals import Goals
-from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.plan import Plan
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.targets import ANATOMY_FILES
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "te1": 0.011, "frequency": 123.2, "bandwidth": 2000, "points": 2048}

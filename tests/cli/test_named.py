@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from snakemrs.cli.named import check_names, outcome_columns, simulated_entries
-from snakemrs.study.plan import build_plan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Problem
+from snakemrs.study.resolve import build_plan
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "frequency": 123.2, "bandwidth": 2000, "points": 2048, "transients": 64}
 

@@ -13,7 +13,7 @@ from snakemrs.cli.own_basis import check_basis, differences, read_own_basis
 from snakemrs.spins.basis import Basis
 from snakemrs.spins.basis_formats import write_json_folder
 from snakemrs.spins.simulation import simulate_basis
-from snakemrs.study.plan import build_plan
+from snakemrs.study.resolve import build_plan
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "frequency": 123.2, "bandwidth": 2000.0, "points": 2048, "nucleus": "1H"}
 FITTING = Basis(

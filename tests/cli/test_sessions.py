@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from snakemrs.cli.sessions import check_sessions
-from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.plan import Plan
+from snakemrs.study.resolve import build_plan
 
 HEADER = {
     "sequence": "PRESS",

@@ -9,7 +9,8 @@ import pytest
 
 from snakemrs.cli.failures import read_failures, write_outcome
 from snakemrs.cli.status import print_status, summarise
-from snakemrs.study.plan import DERIVATIVES, Failure, Plan, build_plan
+from snakemrs.study.plan import DERIVATIVES, Failure, Plan
+from snakemrs.study.resolve import build_plan
 
 STEM = "sub-01_ses-01_task-drug"
 

@@ -17,7 +17,8 @@ from snakemrs.cli import containers
 from snakemrs.errors import RequestError
 from snakemrs.report import from_plan
 from snakemrs.study import images, resources
-from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.plan import Plan
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.settings.anatomy import Backend
 
 ROOT = resources.workflow_root()

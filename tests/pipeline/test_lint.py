@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemrs.study.plan import build_plan
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.resources import workflow_root
 
 ROOT = workflow_root()

@@ -15,7 +15,7 @@ from snakemrs.spins.basis_formats import read_basis
 from snakemrs.spins.simulation import SEQUENCES
 from snakemrs.study.bases import SIMULATED, localisation_of, simulation_of
 from snakemrs.study.config import StudyConfig
-from snakemrs.study.plan import build_plan
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.targets import Targets
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "frequency": 127.755, "bandwidth": 2000, "points": 512}

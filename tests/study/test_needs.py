@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from snakemrs.study.needs import million_voxels, segmentation_image, segmentation_memory
-from snakemrs.study.plan import build_plan
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.targets import Targets
 
 OWN = SimpleNamespace(place="sub-01/ses-01", name="sub-01_ses-01")

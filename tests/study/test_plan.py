@@ -10,7 +10,8 @@ import pytest
 
 from snakemrs.anatomy.precomputed import existing_maps
 from snakemrs.errors import DataError
-from snakemrs.study.plan import build_plan, load_plan
+from snakemrs.study.plan import load_plan
+from snakemrs.study.resolve import build_plan
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "frequency": 127.755, "bandwidth": 2000, "points": 1024, "transients": 4}
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from snakemrs.study.plan import Failure, build_plan
+from snakemrs.study.plan import Failure
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.targets import Targets
 
 HEADER = {"sequence": "PRESS", "te": 0.03, "frequency": 127.755, "bandwidth": 2000, "points": 1024, "transients": 4}

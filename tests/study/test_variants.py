@@ -8,8 +8,7 @@ import pytest
 
 from snakemrs.errors import RequestError
 from snakemrs.study.config import load_config
-from snakemrs.study.settings import merged
-from snakemrs.study.variants import UPSTREAM, in_words, made_again, needs_anatomy
+from snakemrs.study.variants import UPSTREAM, in_words, made_again, merged, needs_anatomy
 
 
 @pytest.mark.parametrize(

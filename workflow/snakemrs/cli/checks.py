@@ -11,8 +11,7 @@ from snakemrs.cli.machine import check_disk
 from snakemrs.cli.named import check_names
 from snakemrs.cli.own_basis import check_basis, read_own_basis
 from snakemrs.cli.sessions import check_sessions
-from snakemrs.study.plan import Plan, PlannedScan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Plan, PlannedScan, Problem
 from snakemrs.study.variants import needs_anatomy
 
 VOXEL_TOLERANCE = 1.0

@@ -13,9 +13,9 @@ from snakemrs.cli.checks import check_study
 from snakemrs.cli.headers import read_header
 from snakemrs.errors import RequestError, SnakeMRSError
 from snakemrs.io.atomic import write_text
-from snakemrs.study.plan import Plan, build_plan
+from snakemrs.study.plan import Plan, Problem
+from snakemrs.study.resolve import build_plan
 from snakemrs.study.resources import workflow_root
-from snakemrs.study.tables import Problem
 
 
 def study_folder(study: str | Path) -> Path:

@@ -23,7 +23,7 @@ from snakemrs.study.images import (
 )
 from snakemrs.study.plan import Plan
 from snakemrs.study.resources import workflow_root
-from snakemrs.study.settings import merged
+from snakemrs.study.variants import merged
 
 # What a step may learn from outside: threads, time stamps, and how numerical libraries choose their kernels (without
 # these an image would compute with other kernels than the same machine does outside).

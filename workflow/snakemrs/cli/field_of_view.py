@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snakemrs.study.plan import Plan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Plan, Problem
 
 SAME_SPACING = 0.05
 """Relative difference between slice spacing as told and as measured, above which all slices are looked at."""

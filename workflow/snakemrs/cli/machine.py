@@ -10,8 +10,7 @@ from snakemrs.cli.cluster import executor_problem
 from snakemrs.cli.containers import container_arguments
 from snakemrs.errors import SnakeMRSError
 from snakemrs.study.goals import Goals
-from snakemrs.study.plan import DERIVATIVES, Plan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import DERIVATIVES, Plan, Problem
 from snakemrs.study.targets import ANATOMY_FILES
 from snakemrs.study.variants import in_variant, made_again
 

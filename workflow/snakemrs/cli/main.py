@@ -97,9 +97,9 @@ def cli() -> None:
 
 
 def import_nibabel() -> None:
-    """Import nibabel without pydicom, which it takes in where it finds it, for a header extension that nobody here reads.
+    """Import nibabel without pydicom, which it looks for, for a header extension that nobody reads here.
 
-    That is a fifth of the start of a step; who reads DICOM imports pydicom later.
+    That takes a fifth of a step's start; who reads DICOM imports pydicom later.
     """
     if "pydicom" in sys.modules:
         return

@@ -11,9 +11,9 @@ from typing import Any
 from snakemrs.errors import SnakeMRSError
 from snakemrs.io.events import EVENTS
 from snakemrs.io.tables import read_table
-from snakemrs.study.plan import Plan
+from snakemrs.study.plan import Plan, Problem
 from snakemrs.study.resources import constants
-from snakemrs.study.tables import Problem, nearest
+from snakemrs.study.tables import nearest
 
 # Columns that the joined tables have of themselves (docs/reference/files.md, group).
 _JOINED = {
@@ -188,7 +188,7 @@ def _absent(study: Path, setting: str, path: str, participant: str | None = None
 def _check_constants(study: Path, plan: Plan) -> Iterator[Problem]:
     """Constants files and published sets, the study's and those of its choices, at the fields of its spectra."""
     from snakemrs.study.relaxation import field_strength, load_constants
-    from snakemrs.study.settings import merged
+    from snakemrs.study.variants import merged
 
     own = plan.settings["quantify"]
     variants = plan.settings["group"]["sensitivity"]["variants"]

@@ -10,8 +10,7 @@ from typing import Any
 from snakemrs.errors import SnakeMRSError
 from snakemrs.spins.basis import Basis
 from snakemrs.study.bases import localisation_of
-from snakemrs.study.plan import Plan, PlannedScan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Plan, PlannedScan, Problem
 
 OTHER_ECHO_TIME = 0.1
 """Relative difference of echo time above which the basis is one of another measurement."""

@@ -29,7 +29,8 @@ from snakemrs.cli.snakemake import (
 )
 from snakemrs.cli.unchanged import is_unchanged
 from snakemrs.errors import EXIT_BAD_REQUEST, EXIT_DONE, EXIT_SOME_FAILED, SnakeMRSError
-from snakemrs.study.plan import STAGES, Plan
+from snakemrs.study.config import STAGES
+from snakemrs.study.plan import Plan
 from snakemrs.study.variants import in_words as changes_in_words
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from snakemrs.study.plan import Plan, PlannedScan
-from snakemrs.study.tables import Problem
+from snakemrs.study.plan import Plan, PlannedScan, Problem
 
 SHOWN = 4
 """So many sessions that differ are named; of more, their number is told."""

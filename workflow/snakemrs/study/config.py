@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from snakemrs.errors import RequestError
-from snakemrs.study.settings import Settings, merged
+from snakemrs.study.settings import Settings
 from snakemrs.study.settings.anatomy import AnatomySettings
 from snakemrs.study.settings.fit import FitSettings
 from snakemrs.study.settings.functional import FunctionalSettings
@@ -19,6 +19,7 @@ from snakemrs.study.settings.quantify import QuantifySettings
 from snakemrs.study.settings.report import ReportSettings
 from snakemrs.study.settings.spectra import SpectraSettings
 from snakemrs.study.settings.voxel import VoxelSettings
+from snakemrs.study.variants import merged
 
 STAGES = ("ingest", "anatomy", "spectra", "voxel", "fit", "quantify", "group", "report")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from snakemrs.study.plan import DERIVATIVES, Plan, PlannedSpectrum
-from snakemrs.study.tables import by_participant
+from snakemrs.study.plan import DERIVATIVES, Plan, PlannedSpectrum, by_participant
 from snakemrs.study.variants import in_variant, needs_anatomy
 
 Wildcards = Any

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -14,6 +13,7 @@ from snakemrs.errors import RequestError
 from snakemrs.io.events import owner_of
 from snakemrs.io.tables import MISSING, Row, read_table
 from snakemrs.study.bids import LABEL, SUFFIX_FOLDERS, stem
+from snakemrs.study.plan import Problem, by_participant
 
 SCAN_COLUMNS = ("path", "participant", "session", "suffix", "task", "acq", "voi", "run")
 
@@ -107,21 +107,6 @@ class SessionRow(TableRow):
         return label
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong that does not stop the others: an ``error`` ends in exit code 1, a ``warning`` does not.
-
-    What is of the `machine` (no room, no executor, no program) concerns every participant: nothing can run.
-    """
-
-    severity: Literal["error", "warning"]
-    message: str
-    file: str
-    line: int | None = None
-    participant: str | None = None
-    machine: bool = False
-
-
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """A remedy that names the valid word nearest to `name`."""
     near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
@@ -209,22 +194,6 @@ def read_scans(path: Path) -> list[Scan]:
         if scan.suffix == "svs":
             water_of(scan, own[scan.participant], path)  # refuses two that fit equally well
     return scans
-
-
-class _OfParticipant(Protocol):
-    @property
-    def participant(self) -> str: ...
-
-
-Item = TypeVar("Item", bound=_OfParticipant)
-
-
-def by_participant(items: Iterable[Item]) -> dict[str, list[Item]]:
-    """Scans, or what is planned of them, by their participant, in their order."""
-    found: dict[str, list[Item]] = {}
-    for item in items:
-        found.setdefault(item.participant, []).append(item)
-    return found
 
 
 def water_of(spectrum: Scan, scans: Iterable[Scan], path: Path | None = None) -> Scan | None:

@@ -28,9 +28,8 @@ from snakemrs.study.plan import (
     PlannedSpectrum,
     load_plan,
 )
-from snakemrs.study.settings import merged
 from snakemrs.study.steps import STEP_VERSIONS
-from snakemrs.study.variants import in_variant, made_again, variant_of
+from snakemrs.study.variants import in_variant, made_again, merged, variant_of
 
 ANATOMY_FILES = (
     "desc-preproc_T1w.nii.gz",

@@ -20,6 +20,15 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 }
 
 
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings with some of them changed, sections within sections too."""
+    changed = dict(settings)
+    for key, value in changes.items():
+        own = changed.get(key)
+        changed[key] = merged(own, value) if isinstance(own, Mapping) and isinstance(value, Mapping) else value
+    return changed
+
+
 def made_again(stage: str, changed: Collection[str]) -> bool:
     """Say whether a variant that changes the settings of some stages makes the files of `stage` again."""
     return stage in changed or any(made_again(earlier, changed) for earlier in UPSTREAM[stage])

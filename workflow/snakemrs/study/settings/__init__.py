@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,15 +21,6 @@ class Settings(BaseModel):
 
 
 Model = TypeVar("Model", bound=Settings)
-
-
-def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings with some of them changed, sections within sections too."""
-    changed = dict(settings)
-    for key, value in changes.items():
-        own = changed.get(key)
-        changed[key] = merged(own, value) if isinstance(own, Mapping) and isinstance(value, Mapping) else value
-    return changed
 
 
 def load_settings(model: type[Model], source: str | None) -> Model:
