@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snakemrs.study.plan import Failure
+from snakemrs.study.plan import Failure, load_plan
 from snakemrs.study.resolve import build_plan
 from snakemrs.study.targets import Targets
 
@@ -35,8 +35,15 @@ def targets(study: Path, settings: str, *failed: Failure) -> Targets:
     return Targets(plan.save(study))
 
 
-def job(session: str, name: str) -> SimpleNamespace:
-    return SimpleNamespace(place=f"sub-01/ses-{session}", name=name)
+class Wildcards(SimpleNamespace):
+    """What Snakemake read off the name of a file."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        return getattr(self, key, default)
+
+
+def job(session: str, name: str) -> Wildcards:
+    return Wildcards(place=f"sub-01/ses-{session}", name=name)
 
 
 FIRST, SECOND = job("01", "sub-01_ses-01"), job("02", "sub-01_ses-02")
@@ -123,3 +130,22 @@ def test_a_session_without_events_gets_no_dynamic_fit_and_an_event_of_nobody_is_
     (problem,) = [p for p in plan.problems if p.file.endswith("events.tsv")]
     assert (problem.severity, problem.line) == ("error", 3)
     assert "09" in problem.message
+
+
+def test_a_job_names_only_the_inputs_that_it_has(study: Path):
+    of = targets(study, "")
+    stem, place = "sub-01_ses-01_voi-acc", FIRST.place
+    fit = of.fit_inputs(Wildcards(place=place, name=stem, label="static"))
+    assert set(fit) == {"data", "basis"}
+    assert isinstance(fit["basis"], str)  # a single file is no list
+    assert set(of.voxel_inputs(job("01", stem))) == {"svs", "anatomy"}
+    later = of.voxel_inputs(job("02", "sub-01_ses-02_voi-acc"))
+    assert later["compared"] == f"derivatives/snakemrs/{place}/mrs/{stem}_voxel.json"
+    (study / "own").mkdir()
+    assert targets(study, "basis: own").models(job("01", stem)) == {}
+
+
+def test_what_runs_keeps_no_headers(study: Path):
+    of = targets(study, "")
+    assert all(scan.header == {} for scan in of.plan.scans)
+    assert any(scan.header for scan in load_plan(of.path).scans)
