@@ -35,7 +35,7 @@ from snakemrs.group.output import read_frame
 from snakemrs.io.tables import read_table, write_table
 from snakemrs.scanner.cohort import simulate_table
 from snakemrs.scanner.study import write_study
-from snakemrs.study.plan import DERIVATIVES
+from snakemrs.study.plan import DERIVATIVES, PLAN_PATH, load_plan
 from snakemrs.study.targets import Targets
 from statistics_type1 import truth, wilson
 
@@ -98,6 +98,19 @@ def run(study: Path, cores: int) -> None:
     """`snakemrs run`, as a user; it goes on where it was."""
     words = [sys.executable, "-m", "snakemrs.cli.main", "run", str(study), "--cores", str(cores)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+def check_study(study: Path, preset: str, participants: int, seed: int) -> int:
+    """Refuse a study that was not simulated with these: its truth would be another. Give its transients a session."""
+    frames = simulate_table(preset, participants, seed)
+    columns = ["participant", "session", "treatment"]
+    wanted = {tuple(row) for row in frames[columns].astype(str).to_numpy()}
+    found = {tuple(row[column] for column in columns) for row in read_table(study / "truth" / "sessions.tsv")}
+    plan = load_plan(study / PLAN_PATH)
+    if found != wanted or f"({preset}," not in plan.name:
+        raise SystemExit(f"{study}: not a study of {participants} participants, preset {preset}, seed {seed}")
+    (transients,) = {scan.header["transients"] for scan in plan.scans if scan.suffix == "svs"}
+    return int(transients)
 
 
 def effects(study: Path, preset: str, participants: int, seed: int) -> list[dict[str, Any]]:
@@ -191,6 +204,8 @@ def main() -> None:
     parser.add_argument("--commit", help="of the code, where it is no repository")
     parser.add_argument("--summary", action="store_true", help="only print what is done")
     arguments = parser.parse_args()
+    if arguments.study and arguments.cohorts != 1:
+        parser.error("--study is one cohort")
     folder = arguments.folder.resolve()
     commit = arguments.commit or commit_here()
     for seed in range(arguments.seed, arguments.seed + (0 if arguments.summary else arguments.cohorts)):
@@ -200,6 +215,7 @@ def main() -> None:
         begun = processor_time()
         if arguments.study:
             study = arguments.study.resolve()
+            arguments.transients = check_study(study, arguments.preset, arguments.participants, seed)
         else:
             simulate(study, arguments.preset, arguments.participants, seed, arguments.transients)
             if arguments.run:
