@@ -28,6 +28,7 @@ from typing import Any
 
 from snakemrs.cli.snakemake import command_line, environment
 from snakemrs.study.plan import PLAN_PATH
+from step_starts import print_starts
 
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
 # As quiet as ours is.
@@ -208,30 +209,6 @@ def bare_noop(bare: Path, participants: int, outputs: list[int]) -> Cost:
     return measured(SNAKEMAKE, bare)
 
 
-STEPS = {
-    "ingest": "ingest --convert {none}.SDAT {none}_svs.nii.gz",
-    "segment": "segment {none}.nii.gz --output {none}",
-    "preprocess": "preprocess {none}.nii.gz --output {none}",
-    "voxel": "voxel {none}.nii.gz --t1w {none} --brain-mask {none} --gm {none} --wm {none} --csf {none}"
-    " --output {none}",
-    "fit": "fit {none}.nii.gz --basis {none}.BASIS --output {none}",
-    "quantify": "quantify {none}.tsv --svs {none}.nii.gz --output {none}",
-    "group": "group --plan {none}.json --output {none}",
-    "report": "report participant --plan {none}.json --participant 01 --output {none}.html",
-}
-"""Each step asked for a file that does not exist: it starts, loads what it computes with, looks, and leaves."""
-
-
-def start_of_steps(scratch: Path) -> None:
-    """Print the time from the start of a step's process to its first look at its data, the least of five."""
-    print("\n| step | processor s | clock s |\n|---|---|---|")
-    for step, words in STEPS.items():
-        costs = []
-        for _ in range(5):
-            costs.append(measured([*SNAKEMRS, *words.format(none=scratch / "none").split()], scratch, (1, 2)))
-        print(f"| {step} | {min(c.processor for c in costs):.2f} | {min(c.clock for c in costs):.2f} |")
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -247,7 +224,8 @@ def main() -> None:
         scan = scratch / "seed" / "raw" / "sub-01" / "ses-01" / "PRESS_ACC_raw_ref.SDAT"
         for participants in arguments.participants:
             measure(scratch, participants, scan, participants <= arguments.no_op_up_to)
-        start_of_steps(scratch)
+    print()
+    print_starts()
 
 
 if __name__ == "__main__":

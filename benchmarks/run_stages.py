@@ -5,24 +5,20 @@
     python benchmarks/run_stages.py STUDY --cores 2
 
 Reads what the largest run announced (work/events). A job's time goes from its announcement to its end, and so holds the
-start of its process. That start, and the time in which processors had no job, are not science. The start is that of
-orchestration.py: the step asked for a file that does not exist, which loads all that it computes with before it looks
-(for the segmentation, ANTs on top). Tell the machine's other load with the figures: all is by the clock.
+start of its process. That start (step_starts.py, in a run), and the time in which processors had no job, are not
+science. Tell the machine's other load with the figures: all is by the clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
-import time
+from collections import Counter
 from pathlib import Path
 
-from orchestration import SNAKEMRS, STEPS
 from snakemrs.cli.snakemake import STAGE_OF_RULE, Job, Record
 from snakemrs.cli.view import ORDER
+from step_starts import starts
 
 
 def longest_run(study: Path) -> tuple[Record, float]:
@@ -51,27 +47,12 @@ STEP_OF_RULE = {
 }
 
 
-def least_clock(command: list[str], folder: str) -> float:
-    """Seconds by the clock that a command takes, the least of five."""
-    taken = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        subprocess.run(command, check=False, capture_output=True, cwd=folder)
-        taken.append(time.perf_counter() - begun)
-    return min(taken)
-
-
-def starts() -> dict[str, float]:
-    """Seconds by the clock from the start of each step's process to its first look at its data."""
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = {
-            step: least_clock([*SNAKEMRS, *words.format(none=f"{folder}/none").split()], folder)
-            for step, words in STEPS.items()
-        }
-        seconds["segment"] += least_clock(
-            [sys.executable, "-c", "from snakemrs.interfaces.ants import load_ants; load_ants()"], folder
-        )
-    return seconds
+def starting(rules: list[str]) -> float:
+    """Seconds that the starts of so many jobs of these rules took; the first of a step loads for the others."""
+    measured = starts()
+    steps = Counter(STEP_OF_RULE.get(rule, rule) for rule in rules)
+    loading = sum(measured[step].first or 0.0 for step in steps)
+    return loading + sum(measured[step].in_run * count for step, count in steps.items())
 
 
 def main() -> None:
@@ -88,13 +69,12 @@ def main() -> None:
         if seconds:
             print(f"| {stage} | {len(seconds)} | {sum(seconds):.0f} | {sum(seconds) / len(seconds):.1f} |")
     busy = sum(job.finished - job.started for job in jobs)
-    of_step = starts()
-    starting = sum(of_step[STEP_OF_RULE.get(job.rule, job.rule)] for job in jobs)
+    lost = starting([job.rule for job in jobs])
     room = wall * arguments.cores
     print(f"{len(jobs)} jobs, {wall / 60:.1f} min by the clock on {arguments.cores} processors")
-    print(f"starts of processes: {starting:.0f} s, {100 * starting / room:.1f} %")
+    print(f"starts of processes: {lost:.0f} s, {100 * lost / room:.1f} %")
     print(f"processors without a job: {room - busy:.0f} s, {100 * (1 - busy / room):.1f} %")
-    print(f"not science: {100 * (1 - (busy - starting) / room):.1f} %")
+    print(f"not science: {100 * (1 - (busy - lost) / room):.1f} %")
 
 
 if __name__ == "__main__":

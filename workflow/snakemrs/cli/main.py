@@ -120,7 +120,7 @@ def main() -> None:
         import_nibabel()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="snakemrs", standalone_mode=False)
     except SnakeMRSError as error:
         click.echo(f"snakemrs: {error}", err=True)
         sys.exit(error.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from snakemrs.cli.common import describe, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.failures import failures_of, write_outcome
 from snakemrs.cli.frozen import code_version, freeze
+from snakemrs.cli.loaded import loaded
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.plan import targets
 from snakemrs.cli.provenance import keep, restore
@@ -158,7 +160,8 @@ def _pass(
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     kept = time.monotonic()
 
-    with make_view() as view:
+    around = environment(events, plan.created, code)
+    with make_view() as view, nullcontext(around) if inside else loaded(around) as known:
 
         def on_change(record: Record) -> None:
             nonlocal kept
@@ -168,7 +171,7 @@ def _pass(
                 kept = time.monotonic()
 
         try:
-            status, record = follow(command, environment(events, plan.created, code), events, output, on_change, lock)
+            status, record = follow(command, known, events, output, on_change, lock)
         finally:
             keep(study)
     if status != 0 and not record.failed:
