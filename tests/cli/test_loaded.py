@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ import pytest
 
 from snakemrs.cli.loaded import COMPUTES_WITH, loaded
 from snakemrs.cli.snakemake import environment
-from snakemrs.cli.start import LOADED
+from snakemrs.cli.start import LOADED, whereabouts
 
 STEP = [sys.executable, "-m", "snakemrs.cli.start"]
 HEAVY = ("numpy", "scipy", "nibabel", "pandas", "pydantic", "requests", "snakemrs")
@@ -29,6 +31,9 @@ WORDS = {
     "report": "participant --plan {0}.json --participant 01 --output {0}.html",
 }
 """Each command asked for files that do not exist, as seen from its folder."""
+MISSING = f"quantify {WORDS['quantify'].format('none')}"
+BLOCKED = f"{MISSING} --settings pipe.yaml"
+"""Waits for its settings, where they are a pipe that nobody writes to."""
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +70,11 @@ def forked() -> list[psutil.Process]:
 
 @pytest.fixture
 def blocked(run: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A step that waits for its input, a pipe that nobody writes to."""
-    os.mkfifo(tmp_path / "pipe.tsv")
-    words = "quantify pipe.tsv --svs none.nii.gz --output here"
-    with subprocess.Popen([*STEP, *words.split()], cwd=tmp_path, env=run, stderr=subprocess.PIPE, text=True) as process:
+    """A step at work, which does not end by itself."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with subprocess.Popen(
+        [*STEP, *BLOCKED.split()], cwd=tmp_path, env=run, stderr=subprocess.PIPE, text=True
+    ) as process:
         until(forked)
         yield process
         process.kill()
@@ -156,12 +162,93 @@ with loaded(environment(Path({str(tmp_path)!r}), 0)) as known:
     until(lambda: not place.parent.exists())
 
 
-@pytest.mark.parametrize("group", [pytest.param("1", id="job of another machine"), pytest.param("", id="lost process")])
-def test_a_step_that_nobody_serves_works_by_itself(group: str, tmp_path: Path) -> None:
-    place = tmp_path / "steps"
-    env = {**environment(tmp_path / "events", 0), LOADED: f"{group or os.getpgrp()}:{place}"}
-    code, _, err = step("quantify none.tsv --svs none.nii.gz --output here", tmp_path, env)
+@pytest.fixture
+def deaf(tmp_path: Path) -> Iterator[Path]:
+    """A socket that takes connections and never answers: who asks there waits for ever."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "deaf"))
+        listener.listen()
+        yield tmp_path / "deaf"
+
+
+@pytest.mark.parametrize(
+    ("other", "threads"),
+    [
+        pytest.param(lambda here: f"1{here}", "1", id="job of a cluster"),
+        pytest.param(lambda here: f"{here}0", "1", id="in a container"),
+        pytest.param(lambda here: here, "2", id="several threads"),
+    ],
+)
+def test_a_step_that_is_not_the_run_s_like_works_by_itself(
+    other: Callable[[str], str], threads: str, deaf: Path, tmp_path: Path
+) -> None:
+    known = {LOADED: f"{other(whereabouts())}:{deaf}", "OPENBLAS_NUM_THREADS": threads}
+    code, _, err = step(MISSING, tmp_path, {**environment(tmp_path / "events", 0), **known})
     assert (code, err) == (2, "snakemrs: none.tsv: the table of amplitudes does not exist\n")
+
+
+def test_a_step_whose_process_is_lost_works_by_itself(tmp_path: Path) -> None:
+    env = {**environment(tmp_path / "events", 0), LOADED: f"{whereabouts()}:{tmp_path / 'none'}"}
+    assert step(MISSING, tmp_path, env)[0] == 2
+
+
+def test_a_step_that_cannot_be_taken_works_by_itself(tmp_path: Path) -> None:
+    before = serving()
+    with loaded(environment(tmp_path / "events", 0)) as run:
+        assert step(MISSING, tmp_path, run)[0] == 2
+        (process,) = (p for p in serving() if p not in before)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 2, process.num_fds() + 2))
+        assert step(MISSING, tmp_path, run)[0] == 2
+        assert process.is_running()
+
+
+def test_steps_that_leave_before_they_are_taken_end_no_other(
+    blocked: subprocess.Popen[str], run: dict[str, str], tmp_path: Path
+) -> None:
+    place = run[LOADED].partition(":")[2]
+    asked = json.dumps({"words": MISSING.split(), "folder": str(tmp_path), "environment": run}).encode()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(place)
+            socket.send_fds(connection, [len(asked).to_bytes(8, "big")], [0, 1, 2])
+            connection.sendall(asked)
+    assert step(MISSING, tmp_path, run)[0] == 2
+    assert blocked.poll() is None
+
+
+def test_a_step_after_the_run_was_killed_waits_for_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    program = f"""
+import subprocess, sys
+from pathlib import Path
+from snakemrs.cli.loaded import loaded
+from snakemrs.cli.snakemake import environment
+with loaded(environment(Path("events"), 0)) as known:
+    step = subprocess.Popen({[*STEP, *BLOCKED.split()]!r}, env=known)
+    print(known["{LOADED}"], flush=True)
+    step.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        known = process.stdout.readline().strip()
+        children = psutil.Process(process.pid).children
+        until(lambda: [work for child in children() for work in child.children()])
+        at_work = children(recursive=True)
+        process.kill()
+    env = {**environment(tmp_path / "events", 0), LOADED: known}
+    until(lambda: step(MISSING, tmp_path, env)[0] == 2)
+    for left in at_work:
+        if left.is_running():
+            left.kill()
+
+
+def test_modules_in_the_folder_of_the_run_are_not_those_of_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit(77)\n")
+    monkeypatch.chdir(tmp_path)
+    with loaded(environment(tmp_path / "events", 0)) as run:
+        assert step(MISSING, tmp_path, run)[0] == 2
 
 
 def test_a_run_whose_socket_cannot_be_had_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,3 +258,23 @@ def test_a_run_whose_socket_cannot_be_had_does_without(tmp_path: Path, monkeypat
     around = environment(tmp_path / "events", 0)
     with loaded(around) as known:
         assert known == around
+    assert not list(long.iterdir())
+
+
+def test_a_second_request_to_end_does_not_disturb_the_clearing_up(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from snakemrs.cli.main import interrupt
+signal.signal(signal.SIGTERM, interrupt)
+Path("half").touch()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    Path("half").unlink()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode != 0
+    assert not (tmp_path / "half").exists()

@@ -2,11 +2,13 @@
 
 A step of a study takes seconds, of which its imports would be a large part, a thousand times a run. The process lives
 as long as its run. What it forks gets the step's words, folder, environment and streams (`snakemrs.cli.start`), so
-that a step does and writes what it would by itself. Runs in containers or on a cluster do without.
+that a step does and writes what it would by itself. Runs in containers or on a cluster do without, and so does macOS,
+whose libraries are not made to be forked once loaded.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -26,7 +28,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
-from snakemrs.cli.start import LOADED, TAKEN
+from snakemrs.cli.start import LOADED, TAKEN, whereabouts
 
 # command -> what it computes with, beside its own module. Commands that run once a study load for themselves. Not ANTs:
 # the number of its threads is the study's choice, and it is read when ANTs is loaded; but all that it brings along.
@@ -74,33 +76,48 @@ class Step:
 def loaded(environment: dict[str, str]) -> Iterator[dict[str, str]]:
     """Keep a loaded process while a run works; give the run's environment, in which its steps find it.
 
+    Where none can be had (no room for the socket, a path longer than that of a socket may be, not Linux), the steps do
+    without.
+
     Parameters
     ----------
     environment : dict
         Of the run and its steps.
     """
+    started = None
+    if sys.platform == "linux":
+        with suppress(OSError):
+            started = _start(environment)
+    if started is None:
+        yield environment
+        return
+    process, place = started
+    try:
+        yield {**environment, LOADED: f"{whereabouts()}:{place}"}
+    finally:
+        _end(process)
+        shutil.rmtree(place.parent, ignore_errors=True)
+
+
+def _start(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start the loaded process; give it and its socket. An OSError is raised where it cannot be had."""
     folder = Path(tempfile.mkdtemp(prefix="snakemrs-"))
-    place = str(folder / "steps")
     try:
         with socket.socket(socket.AF_UNIX) as listener:
-            try:
-                listener.bind(place)
-            except OSError:  # the path is longer than a socket's may be: every step loads for itself
-                yield environment
-                return
+            listener.bind(str(folder / "steps"))
             listener.listen(256)
             process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(listener.fileno())],
                 env=environment,
                 stdin=subprocess.PIPE,  # its end is the end of the run, however that came
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
             )
-        try:
-            yield {**environment, LOADED: f"{os.getpgrp()}:{place}"}
-        finally:
-            _end(process)
-    finally:
+    except OSError:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return process, folder / "steps"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -141,7 +158,7 @@ def serve(listener: socket.socket) -> None:
             process.terminate()
 
     signal.signal(signal.SIGTERM, end_steps)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
     waiting.register(0, selectors.EVENT_READ)
@@ -150,31 +167,30 @@ def serve(listener: socket.socket) -> None:
         for key, _ in waiting.select():
             process = key.data
             if key.fileobj is listener:
-                connection, _ = listener.accept()
-                step = _receive(connection)
-                if step is None:
-                    connection.close()
-                    continue
-                load(step.words)
-                _tell(connection, TAKEN)
-                process = multiprocessing.get_context("fork").Process(target=_work, args=(step, listener, waiting))
-                process.start()
-                for stream in step.streams:
-                    os.close(stream)
-                at_work[process] = connection
-                waiting.register(process.sentinel, selectors.EVENT_READ, process)
-                waiting.register(connection, selectors.EVENT_READ, process)
+                # Where it cannot be taken (limits of files or processes), the step does its work itself.
+                with suppress(OSError, ValueError), _next_step(listener) as (connection, step):
+                    load(step.words)
+                    kept = connection.dup()
+                    # The new process is told of no signal before it knows what to do at one.
+                    with _held(signal.SIGINT, signal.SIGTERM):
+                        process = _fork(step, [listener, *at_work.values()], waiting, on_interrupt)
+                        at_work[process] = kept
+                    waiting.register(process.sentinel, selectors.EVENT_READ, process)
+                    waiting.register(kept, selectors.EVENT_READ, process)
+                    connection.send(TAKEN)
             elif key.fileobj == 0:
-                waiting.unregister(0)
-                waiting.unregister(listener)
+                for source in (0, listener):
+                    waiting.unregister(source)
+                listener.close()
                 run_lives = False
             elif process not in at_work:
                 continue
             elif key.fileobj == process.sentinel:
                 process.join()
                 connection = at_work.pop(process)
-                code = process.exitcode
-                _tell(connection, bytes([code if code >= 0 else 128 - code]))  # of a signal, as a shell says it
+                with suppress(OSError):  # who is gone need not be told
+                    code = process.exitcode
+                    connection.send(bytes([code if code >= 0 else 128 - code]))  # of a signal, as a shell says it
                 waiting.unregister(process.sentinel)
                 with suppress(KeyError):
                     waiting.unregister(connection)
@@ -185,44 +201,66 @@ def serve(listener: socket.socket) -> None:
                 process.terminate()
 
 
-def _receive(connection: socket.socket) -> Step | None:
-    """Read what a step asks for; None where it breaks off."""
-    connection.settimeout(10)
+@contextmanager
+def _held(*signals: signal.Signals) -> Iterator[None]:
+    """Hold signals back meanwhile, in this process and in one that is forked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+
+@contextmanager
+def _next_step(listener: socket.socket) -> Iterator[tuple[socket.socket, Step]]:
+    """Take the next step that asks: its connection and what it asks for. An OSError is raised where it breaks off."""
+    connection, _ = listener.accept()
     streams: list[int] = []
     try:
+        connection.settimeout(10)
         head, streams, _, _ = socket.recv_fds(connection, 8, 3)
         length, told = int.from_bytes(head, "big"), b""
         while len(told) < length and (part := connection.recv(length - len(told))):
             told += part
+        if len(streams) != 3 or not told or len(told) != length:
+            raise ConnectionError("a step left before it had asked")
         asked: dict[str, Any] = json.loads(told)
-        return Step(asked["words"], asked["folder"], asked["environment"], list(streams))
-    except (OSError, ValueError):
+        yield connection, Step(asked["words"], asked["folder"], asked["environment"], list(streams))
+    finally:
+        connection.close()
         for stream in streams:
             os.close(stream)
-        return None
 
 
-def _tell(connection: socket.socket, byte: bytes) -> None:
-    with suppress(OSError):  # who is gone need not be told
-        connection.send(byte)
+def _fork(step: Step, sockets: list[socket.socket], waiting: selectors.BaseSelector, on_interrupt: Any) -> ForkProcess:
+    """Start the process that does a step."""
 
+    def work() -> None:
+        from snakemrs.cli.main import main
 
-def _work(step: Step, listener: socket.socket, waiting: selectors.BaseSelector) -> None:
-    """In the forked process: take on the step's streams, folder, environment and words, and do it."""
-    from snakemrs.cli.main import main
+        waiting.close()
+        for other in sockets:
+            other.close()
+        for number, stream in enumerate(step.streams):
+            os.dup2(stream, number)
+        os.chdir(step.folder)
+        os.environ.clear()
+        os.environ.update(step.environment)
+        tempfile.tempdir = None  # to be looked up again
+        sys.argv = ["snakemrs", *step.words]
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, on_interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            main()
+        finally:
+            ctypes.CDLL(None).fflush(
+                None
+            )  # what libraries in C have written; Python's own is written by multiprocessing
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    waiting.close()
-    listener.close()
-    for number, stream in enumerate(step.streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.chdir(step.folder)
-    os.environ.clear()
-    os.environ.update(step.environment)
-    sys.argv = ["snakemrs", *step.words]
-    main()
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    return process
 
 
 def run() -> None:

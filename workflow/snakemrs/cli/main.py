@@ -110,6 +110,12 @@ def import_nibabel() -> None:
         del sys.modules["pydicom"]
 
 
+def interrupt(number: int, _: object) -> None:
+    """Take a batch system's end as an interruption; the same signal once more does not disturb the clearing up."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; a foreseen error is printed without traceback."""
     os.environ.setdefault("NO_ET", "1")
@@ -118,7 +124,7 @@ def main() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if WITH_NIBABEL.intersection(sys.argv[1:2]):
         import_nibabel()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         cli(prog_name="snakemrs", standalone_mode=False)
     except SnakeMRSError as error:

@@ -180,7 +180,10 @@ def command_line(study: Path, profile: str, arguments: Sequence[str], code: Path
 
 
 def environment(events: Path, created: int, code: Path | None = None) -> dict[str, str]:
-    """Environment of Snakemake and of its jobs: one thread a numeric library, no telemetry, fixed time stamps."""
+    """Environment of Snakemake and of its jobs: one thread a numeric library, no telemetry, fixed time stamps.
+
+    What lies in the folder in which the run was started is none of its modules (PYTHONSAFEPATH).
+    """
     here = str(Path(sys.executable).parent)
     python_path = [str(code)] if code else []
     python_path += [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
@@ -192,6 +195,7 @@ def environment(events: Path, created: int, code: Path | None = None) -> dict[st
         "SOURCE_DATE_EPOCH": str(created),
         "NO_ET": "1",
         "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -11,22 +11,27 @@ import os
 import sys
 
 LOADED = "SNAKEMRS_LOADED"
-"""Environment variable of a run's steps: process group of the run, colon, socket of its loaded process."""
+"""Environment variable of a run's steps: `whereabouts` of the run, colon, socket of its loaded process."""
 TAKEN = b"+"
 """What the loaded process says to a step that it does; the exit code follows, as a byte."""
 
 
 def main() -> None:
     """Have the work done by the loaded process of the run that this is a step of; else do it here."""
-    group, _, place = os.environ.get(LOADED, "").partition(":")
-    # A job of a cluster has the variable too, and its own limits, which the loaded process is not under.
-    if place and group == str(os.getpgrp()):
+    told, _, place = os.environ.get(LOADED, "").partition(":")
+    # The loaded process has one thread for linear algebra. A step that is to have more loads for itself.
+    if place and told == whereabouts() and os.environ.get("OPENBLAS_NUM_THREADS") == "1":
         code = hand_over(place)
         if code is not None:
             sys.exit(code)
     from snakemrs.cli.main import main as work
 
     work()
+
+
+def whereabouts() -> str:
+    """Process group and mounts: a job of a cluster or in a container has others than the run, and limits of its own."""
+    return f"{os.getpgrp()} {os.readlink('/proc/self/ns/mnt').removeprefix('mnt:')}"
 
 
 def hand_over(place: str) -> int | None:
