@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/snakemrs demo demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not cluster and not containers"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster and not containers"
 
 install: $(VENV)/.installed
 

@@ -74,12 +74,22 @@ def test_the_versions_inside_are_those_of_the_lock(images: dict[str, BuiltImage]
             assert shown.stdout.strip() == version, tool
 
 
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start the command as a user would."""
+    command = [sys.executable, "-m", "snakemrs.cli.main", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for a command that must succeed; give what it printed."""
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    return out
+
+
 def snakemrs(*arguments: str | Path) -> str:
     """Run the command as a user would."""
-    command = [sys.executable, "-m", "snakemrs.cli.main", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+    return finish(start(*arguments))
 
 
 def results(study: Path) -> dict[str, bytes]:
@@ -109,8 +119,11 @@ def both(images: dict[str, BuiltImage], tmp_path_factory: pytest.TempPathFactory
     (inside / "scans.tsv").write_text("".join(kept), encoding="utf-8")
     snakemrs("plan", inside)
     shutil.copytree(inside, outside)
-    snakemrs("run", inside, "--containers", "apptainer")
-    snakemrs("run", outside)
+    for run in [
+        start("run", inside, "--containers", "apptainer", "--cores", "1"),
+        start("run", outside, "--cores", "1"),
+    ]:
+        finish(run)
     return inside, outside
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +50,31 @@ def jobs(study: Path) -> list[tuple[str, str]]:
     return sorted((job["rule"], job["name"]) for job in outcome.json["work"])
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A study that the workers of pytest-xdist share: the first that needs it makes it, the others wait."""
+    mine = factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / f"shared-{name}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / "done"
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder / "study")
+            done.touch()
+    return folder / "study"
+
+
 @pytest.fixture(scope="session")
 def scanner_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual study of three participants, two sessions each, as the scanner left it. Not to be changed."""
-    study = tmp_path_factory.mktemp("virtual") / "study"
-    outcome = snakemrs("simulate", study, "--participants", "3", "--sessions", "2", "--seed", "5")
-    assert outcome.code == 0, outcome.err
-    return study
+
+    def make(study: Path) -> None:
+        size = ("--participants", "3", "--sessions", "2", "--transients", "160")
+        outcome = snakemrs("simulate", study, *size, "--seed", "5")
+        assert outcome.code == 0, outcome.err
+
+    return made_once(tmp_path_factory, "scanner", make)
 
 
 def without_anatomy(study: Path) -> None:
@@ -80,10 +100,16 @@ def map_of(study: Path, folder: str, participant: str, session: str, tissue: str
     return study / folder / f"sub-{participant}" / f"ses-{session}" / name
 
 
-def write_maps(study: Path, folder: str, levels: tuple[float, float, float] = (0.05, 0.45, 0.8)) -> None:
+def write_maps(
+    study: Path,
+    folder: str,
+    levels: tuple[float, float, float] = (0.05, 0.45, 0.8),
+    images: str = "raw/sub-*/ses-*/T1w.nii.gz",
+) -> None:
     """Tissue maps as another program would leave them: ranges of the (skull-stripped) T1w of each session."""
-    for path in sorted((study / "raw").glob("sub-*/ses-*/T1w.nii.gz")):
-        participant, session = (part.split("-")[1] for part in path.parts[-3:-1])
+    for path in sorted(study.glob(images)):
+        parts = dict(part.split("-") for part in path.relative_to(study).parts if part.startswith(("sub-", "ses-")))
+        participant, session = parts["sub"], parts["ses"]
         image = nib.load(path)
         data = image.get_fdata()
         level = np.digitize(data / np.percentile(data[data > 0], 99), levels)
@@ -96,12 +122,14 @@ def write_maps(study: Path, folder: str, levels: tuple[float, float, float] = (0
 @pytest.fixture(scope="session")
 def finished(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of three participants × two sessions that ran (without T1w, to be quick); not to be changed."""
-    study = tmp_path_factory.mktemp("finished") / "study"
-    shutil.copytree(scanner_files, study)
-    without_anatomy(study)
-    outcome = snakemrs("run", study, "--cores", "2")
-    assert outcome.code == 0, outcome.out + outcome.err
-    return study
+
+    def make(study: Path) -> None:
+        shutil.copytree(scanner_files, study)
+        without_anatomy(study)
+        outcome = snakemrs("run", study, "--cores", "2")
+        assert outcome.code == 0, outcome.out + outcome.err
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from snakemrs.io.tables import read_table
 
-from .conftest import Outcome, snakemrs
+from .conftest import Outcome, snakemrs, write_maps
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -26,19 +26,21 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     import numpy as np
 
     study = tmp_path_factory.mktemp("damaged") / "study"
-    made = snakemrs("simulate", study, "--participants", "9", "--sessions", "1", "--seed", "9")
+    size = ("--participants", "9", "--sessions", "1", "--transients", "160")
+    made = snakemrs("simulate", study, *size, "--seed", "9")
     assert made.code == 0, made.err
 
     def raw(participant: int, name: str) -> Path:
         return study / "raw" / f"sub-0{participant}" / "ses-01" / name
 
-    # Only two T1w images are segmented: the good one of sub-01 and the misplaced one of sub-06.
+    # Only three T1w images are used, with maps that exist: the good one, the misplaced one, and what is none.
     scans = (study / "scans.tsv").read_text(encoding="utf-8").splitlines()
     without = "\n".join(line for line in scans if not re.match(r"sub-0[234589]/ses-01/T1w", line))
     renamed = without.replace(f"sub-09/ses-01/{SVS}.SDAT", f"sub-09/ses-01/{SVS}.dat")
     (study / "scans.tsv").write_text(renamed + "\n", encoding="utf-8")
 
     truncated = raw(3, f"{SVS}.SDAT")
+    shutil.copy(truncated, study.parent / "whole.SDAT")
     truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 3])
     raw(4, f"{SVS}.SDAT").unlink()
     spar = raw(5, f"{WATER}.SPAR")
@@ -48,6 +50,9 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     affine = elsewhere.affine.copy()
     affine[:3, 3] += [0, 400, 0]
     nib.save(nib.Nifti1Image(np.asarray(elsewhere.dataobj), affine), raw(6, "T1w.nii.gz"))
+    write_maps(study, "maps")
+    with (study / "study.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("anatomy:\n  backend: precomputed\n  precomputed: maps/sub-{participant}/ses-{session}\n")
     with gzip.open(raw(7, "T1w.nii.gz"), "wb") as stream:
         noise = nib.Nifti1Image(np.zeros((64, 64, 4, 30), np.int16), np.diag([3, 3, 8, 1]))
         stream.write(noise.to_bytes())
@@ -123,10 +128,7 @@ def test_nothing_half_written_is_left(damaged: tuple[Path, Outcome]) -> None:
 def test_a_mended_participant_is_all_that_runs_next(damaged: tuple[Path, Outcome], tmp_path: Path) -> None:
     study = tmp_path / "study"
     shutil.copytree(damaged[0], study)
-    fresh = tmp_path / "fresh"
-    assert snakemrs("simulate", fresh, "--participants", "9", "--sessions", "1", "--seed", "9").code == 0
-    name = f"raw/sub-03/ses-01/{SVS}.SDAT"
-    shutil.copy(fresh / name, study / name)
+    shutil.copy(damaged[0].parent / "whole.SDAT", study / "raw" / "sub-03" / "ses-01" / f"{SVS}.SDAT")
     plan = snakemrs("plan", study, "--json").json
     participants = {job["name"][:6] for job in plan["work"] if job["name"].startswith("sub-")}
     assert "sub-03" in participants

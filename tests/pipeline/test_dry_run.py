@@ -39,10 +39,12 @@ def by_snakemake(study: Path, events: Path) -> Announced:
 
 
 def test_a_new_study_is_planned_as_snakemake_would_run_it(scanner_files: Path, tmp_path: Path) -> None:
-    assert snakemrs("plan", scanner_files).code == 0
-    ours = announced(scanner_files / "work" / "events" / "plan.jsonl")
+    study = tmp_path / "study"
+    shutil.copytree(scanner_files, study)
+    assert snakemrs("plan", study).code == 0
+    ours = announced(study / "work" / "events" / "plan.jsonl")
     assert len({rule for rule, *_ in ours}) == 14  # with the target; no spectrum here is without voi
-    assert ours == by_snakemake(scanner_files, tmp_path / "events.jsonl")
+    assert ours == by_snakemake(study, tmp_path / "events.jsonl")
 
 
 def test_a_changed_study_is_planned_as_snakemake_would_run_it(finished: Path, tmp_path: Path) -> None:
@@ -61,6 +63,6 @@ def test_a_changed_study_is_planned_as_snakemake_would_run_it(finished: Path, tm
     assert ours == by_snakemake(study, tmp_path / "events.jsonl")
 
 
-def test_a_plan_leaves_no_log_of_snakemakes_behind(scanner_files: Path) -> None:
-    assert snakemrs("plan", scanner_files).code == 0
-    assert not list((scanner_files / ".snakemake" / "log").glob("*"))
+def test_a_plan_leaves_no_log_of_snakemakes_behind(study: Path) -> None:
+    assert snakemrs("plan", study).code == 0
+    assert not list((study / ".snakemake" / "log").glob("*"))

@@ -78,7 +78,9 @@ def test_an_interrupted_run_leaves_with_130_and_no_process(small: Path, tmp_path
     study = tmp_path / "study"
     shutil.copytree(small, study)
     process = subprocess.Popen([*SNAKEMRS, "run", str(study), "--cores", "2"], start_new_session=True)
-    time.sleep(8)
+    while process.poll() is None and not list((study / "bids").rglob("*.nii.gz")):
+        time.sleep(0.1)
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     assert not [p for p in (study / "work").rglob(".writing-*") if p.is_file()]

@@ -46,7 +46,7 @@ def ran(finished: Path, tmp_path: Path) -> Path:
     [
         (SURVEY, ("quantify",)),
         (STIFF, ("fit", "quantify")),
-        ({"spectra": {"frame_duration": 200}}, ("preprocess", "fit", "quantify")),
+        ({"spectra": {"frame_duration": 40}}, ("preprocess", "fit", "quantify")),
         ({"anatomy": {"backend": "hmrf"}}, ()),
     ],
     ids=["constants", "baseline", "frames", "segmentation without a T1w"],
