@@ -108,7 +108,9 @@ def write_maps(
 ) -> None:
     """Tissue maps as another program would leave them: ranges of the (skull-stripped) T1w of each session."""
     for path in sorted(study.glob(images)):
-        parts = dict(part.split("-") for part in path.relative_to(study).parts if part.startswith(("sub-", "ses-")))
+        parts = dict(
+            part.split("-") for part in path.relative_to(study).parent.parts if part.startswith(("sub-", "ses-"))
+        )
         participant, session = parts["sub"], parts["ses"]
         image = nib.load(path)
         data = image.get_fdata()
