@@ -77,6 +77,7 @@ def test_a_killed_run_is_finished_by_the_next(
 def test_an_interrupted_run_leaves_with_130_and_no_process(small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     shutil.copytree(small, study)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and hands that down
     process = subprocess.Popen([*SNAKEMRS, "run", str(study), "--cores", "2"], start_new_session=True)
     while process.poll() is None and not list((study / "bids").rglob("*.nii.gz")):
         time.sleep(0.1)
