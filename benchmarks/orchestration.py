@@ -6,7 +6,8 @@ Each study has two sessions a participant (a spectrum and a water reference each
 scan). Two bare workflows stand beside it, both with as many jobs of nothing: one whose jobs have one input and one
 output each, and one whose jobs have as many outputs as ours. `dry run` is the plan of a study of which nothing is made
 yet (its headers are read: `first plan` reads them). `no-op` is a run of a study of which everything is made: files of
-nothing, entered into Snakemake's records by --touch.
+nothing, entered into Snakemake's records by --touch; above --no-op-up-to they are not, so that only a study as the last
+run left it, which needs no records, is measured, beside a bare workflow without them.
 
 Prints processor seconds of all processes (which a busy machine hardly changes), seconds by the clock, and the peak
 memory of the largest process. The ratios are to the bare workflow that the line is next to.
@@ -27,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from snakemrs.cli.snakemake import command_line, environment
-from snakemrs.study.plan import PLAN_PATH
+from snakemrs.cli.unchanged import remember
+from snakemrs.study.plan import PLAN_PATH, load_plan
 from step_starts import print_starts
 
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
@@ -130,8 +132,8 @@ def outputs_a_session(jobs: list[dict[str, Any]], sessions: int) -> list[int]:
     return [size[rule] for rule in own for _ in range(round(counts[rule] / sessions))]
 
 
-def make_everything(study: Path, jobs: list[dict[str, Any]]) -> None:
-    """Make every output, empty, and let Snakemake take them for its own."""
+def make_files(study: Path, jobs: list[dict[str, Any]]) -> None:
+    """Make every output, empty."""
     for name in (name for job in jobs for name in job["output"]):
         path = study / name
         if path.suffix:
@@ -139,6 +141,10 @@ def make_everything(study: Path, jobs: list[dict[str, Any]]) -> None:
             path.write_text("verdict\trule\n" if path.suffix == ".tsv" else "")
         else:
             path.mkdir(parents=True, exist_ok=True)
+
+
+def let_snakemake_take_them(study: Path) -> None:
+    """Enter every output into Snakemake's records."""
     created = json.loads((study / PLAN_PATH).read_text(encoding="utf-8"))["created"]
     command = command_line(study, "local", ["--cores", "1", "--touch", "--quiet", "all"])
     command = [*TOUCH, *command[command.index("snakemake") + 1 :]]
@@ -174,9 +180,21 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
         ("plan", again, dry),
         ("plan, next to bare with as many outputs", again, dry_same),
     ]
-    if with_noop:
-        make_everything(study, jobs)
-        run = [*SNAKEMRS, "run", str(study), "--json", "--cores", "1"]
+    make_files(study, jobs)
+    run = [*SNAKEMRS, "run", str(study), "--json", "--cores", "1"]
+    if not with_noop:
+        (study / ".snakemake" / "metadata").mkdir(parents=True, exist_ok=True)
+        remember(study, load_plan(study / PLAN_PATH))
+        known = measured(run, study)
+        if json.loads(known.output)["jobs"]:
+            raise SystemExit("the no-op run was none")
+        noop = bare_noop(bare, participants, [1] * len(own), with_records=False)
+        rows += [
+            ("bare Snakemake, no-op, without records", noop, None),
+            ("no-op, study as the last run left it", known, noop),
+        ]
+    else:
+        let_snakemake_take_them(study)
         asked, known = measured(run, study), measured(run, study)
         if json.loads(asked.output)["jobs"] or json.loads(known.output)["jobs"]:
             raise SystemExit("the no-op run was none")
@@ -194,16 +212,25 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
         shutil.rmtree(folder)
 
 
-def bare_noop(bare: Path, participants: int, outputs: list[int]) -> Cost:
-    """Cost of a run of a bare workflow all of whose files are there."""
+def bare_noop(bare: Path, participants: int, outputs: list[int], with_records: bool = True) -> Cost:
+    """Cost of a run of a bare workflow all of whose files are there.
+
+    Without records Snakemake has less to read, and goes by the times of the files alone.
+    """
     (bare / "out").mkdir()
     for p in range(participants):
-        (bare / "out" / f"sub-{p:04d}.html").touch()
         for s in (1, 2):
             for n, count in enumerate(outputs):
                 for m in range(count):
                     (bare / "out" / f"sub-{p:04d}_ses-{s}_step{n}_{m}").touch()
+        (bare / "out" / f"sub-{p:04d}.html").touch()
     (bare / "out" / "group").touch()
+    if not with_records:
+        last = (bare / "out" / "group").stat().st_mtime_ns
+        cost = measured(SNAKEMAKE, bare)
+        if (bare / "out" / "group").stat().st_mtime_ns != last:
+            raise SystemExit("the bare no-op run was none")
+        return cost
     options = SNAKEMAKE[SNAKEMAKE.index("snakemake") + 1 :]
     measured([*TOUCH, *options, "--touch", "--scheduler", "greedy", "--scheduler-subsample", "50"], bare)
     return measured(SNAKEMAKE, bare)
@@ -213,7 +240,12 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--participants", type=int, nargs="+", default=[100, 1000])
-    parser.add_argument("--no-op-up-to", type=int, default=1000, help="measure no-op runs up to so many participants")
+    parser.add_argument(
+        "--no-op-up-to",
+        type=int,
+        default=1000,
+        help="enter files into Snakemake's records up to so many participants (an hour for 5,000)",
+    )
     arguments = parser.parse_args()
     print("| participants | jobs | what | processor s | clock s | MB | ratio of time | of memory |")
     print("|---|---|---|---|---|---|---|---|", flush=True)

@@ -147,6 +147,7 @@ def load_plan(path: str | Path, headers: bool = True) -> Plan:
     if not path.exists():
         raise RequestError("there is no plan", file=path, remedy="`snakemrs plan STUDY` makes one")
     content = json.loads(path.read_text(encoding="utf-8"))
+    _share_texts([*content["scans"], *content["anatomies"], *content["spectra"]])
     return Plan(
         **{
             **content,
@@ -161,6 +162,15 @@ def load_plan(path: str | Path, headers: bool = True) -> Plan:
             "failed": [Failure(**row) for row in content["failed"]],
         }
     )
+
+
+def _share_texts(rows: list[dict[str, Any]]) -> None:
+    """Keep texts that stand in several rows, labels and names of files, once in memory."""
+    known: dict[str, str] = {}
+    for row in rows:
+        for key, value in row.items():
+            if isinstance(value, str):
+                row[key] = known.setdefault(value, value)
 
 
 class _OfParticipant(Protocol):
