@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snakemrs.cli.common import make_plan
 from snakemrs.cli.snakemake import command_line, environment
 from snakemrs.cli.unchanged import remember
-from snakemrs.study.plan import PLAN_PATH, load_plan
+from snakemrs.study.plan import PLAN_PATH
 from step_starts import print_starts
 
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
@@ -184,7 +185,7 @@ def measure(scratch: Path, participants: int, scan: Path, with_noop: bool) -> No
     run = [*SNAKEMRS, "run", str(study), "--json", "--cores", "1"]
     if not with_noop:
         (study / ".snakemake" / "metadata").mkdir(parents=True, exist_ok=True)
-        remember(study, load_plan(study / PLAN_PATH))
+        remember(study, make_plan(study))
         known = measured(run, study)
         if json.loads(known.output)["jobs"]:
             raise SystemExit("the no-op run was none")
