@@ -45,7 +45,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 def step(words: str, folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
     """What a step leaves with, and what it says."""
-    done = subprocess.run([*STEP, *words.split()], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    command = [*STEP, *words.split()]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -144,6 +145,17 @@ def test_nothing_stays_when_the_run_ends(tmp_path: Path) -> None:
     assert not place.parent.exists()
 
 
+def test_a_loaded_process_that_fails_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with loaded(environment(tmp_path / "events", 0)) as known, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(known[LOADED].partition(":")[2])
+        nonsense = b"[]"
+        socket.send_fds(connection, [len(nonsense).to_bytes(8, "big")], [0, 1, 2])
+        connection.sendall(nonsense)
+        assert connection.recv(1) == b""
+        assert step(MISSING, tmp_path, known)[0] == 2
+    assert "The run's loaded process failed: TypeError" in capfd.readouterr().err
+
+
 def test_nothing_stays_when_the_run_is_killed(tmp_path: Path) -> None:
     program = f"""
 import time
@@ -197,9 +209,10 @@ def test_a_step_that_cannot_be_taken_works_by_itself(tmp_path: Path) -> None:
     with loaded(environment(tmp_path / "events", 0)) as run:
         assert step(MISSING, tmp_path, run)[0] == 2
         (process,) = (p for p in serving() if p not in before)
-        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 2, process.num_fds() + 2))
+        few = process.num_fds() + 2
+        process.rlimit(psutil.RLIMIT_NOFILE, (few, few))
         assert step(MISSING, tmp_path, run)[0] == 2
-        assert process.is_running()
+        assert process in serving()
 
 
 def test_steps_that_leave_before_they_are_taken_end_no_other(

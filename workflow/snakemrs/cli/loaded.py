@@ -28,6 +28,8 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
+import click
+
 from snakemrs.cli.start import LOADED, TAKEN, whereabouts
 
 # command -> what it computes with, beside its own module. Commands that run once a study load for themselves. Not ANTs:
@@ -60,6 +62,10 @@ COMPUTES_WITH = {
     ),
     "report": ("snakemrs.report.from_plan", "snakemrs.report.participant"),
 }
+
+
+SAID = "said"
+"""File beside the socket: what the process itself says, which is nothing where all goes well."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ def loaded(environment: dict[str, str]) -> Iterator[dict[str, str]]:
         yield {**environment, LOADED: f"{whereabouts()}:{place}"}
     finally:
         _end(process)
+        if process.returncode not in (0, -signal.SIGTERM, -signal.SIGKILL):  # steps have loaded for themselves since
+            click.echo(f"The run's loaded process failed: {_last_line(place.with_name(SAID))}", err=True)
         shutil.rmtree(place.parent, ignore_errors=True)
 
 
@@ -103,7 +111,7 @@ def _start(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
     """Start the loaded process; give it and its socket. An OSError is raised where it cannot be had."""
     folder = Path(tempfile.mkdtemp(prefix="snakemrs-"))
     try:
-        with socket.socket(socket.AF_UNIX) as listener:
+        with socket.socket(socket.AF_UNIX) as listener, (folder / SAID).open("wb") as said:
             listener.bind(str(folder / "steps"))
             listener.listen(256)
             process = subprocess.Popen(
@@ -111,7 +119,7 @@ def _start(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
                 env=environment,
                 stdin=subprocess.PIPE,  # its end is the end of the run, however that came
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=said,
                 pass_fds=[listener.fileno()],
             )
     except OSError:
@@ -131,6 +139,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             harder()
     process.wait()
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "without a word")
 
 
 def load(words: list[str]) -> None:
@@ -254,9 +267,8 @@ def _fork(step: Step, sockets: list[socket.socket], waiting: selectors.BaseSelec
         try:
             main()
         finally:
-            ctypes.CDLL(None).fflush(
-                None
-            )  # what libraries in C have written; Python's own is written by multiprocessing
+            # What libraries in C have written and not yet handed on; multiprocessing sees to Python's own.
+            ctypes.CDLL(None).fflush(None)
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
