@@ -31,7 +31,7 @@ from snakemrs.cli.common import make_plan
 from snakemrs.cli.snakemake import command_line, environment
 from snakemrs.cli.unchanged import remember
 from snakemrs.study.plan import PLAN_PATH
-from step_starts import print_starts
+from step_starts import as_installed, print_starts
 
 SNAKEMRS = [sys.executable, "-m", "snakemrs.cli.main"]
 # As quiet as ours is.
@@ -248,6 +248,7 @@ def main() -> None:
         help="enter files into Snakemake's records up to so many participants (an hour for 5,000)",
     )
     arguments = parser.parse_args()
+    as_installed()
     print("| participants | jobs | what | processor s | clock s | MB | ratio of time | of memory |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -5,11 +5,14 @@
 Each step is asked for a file that does not exist: it starts, loads what it computes with, looks, and leaves. `alone`:
 by itself, as in a container or on a cluster. `in a run`: its work done by the run's loaded process
 (`snakemrs.cli.loaded`); `first`: the first of its kind there, which loads for all others. Seconds by the clock, the
-least of seven (of `first`: the only one). For the segmentation, ANTs is added, which it loads after that look.
+least of seven (of `first`: the only one). For the segmentation, ANTs is added, which it loads after that look. All code
+is compiled, as pip leaves what it installs.
 """
 
 from __future__ import annotations
 
+import compileall
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import snakemrs
 from snakemrs.cli.loaded import COMPUTES_WITH, loaded
 from snakemrs.cli.snakemake import environment
 
@@ -52,6 +56,14 @@ class Start:
     alone: float
     in_run: float
     first: float | None
+
+
+def as_installed() -> None:
+    """Have our code compiled, as pip leaves every package that it installs."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    package = Path(snakemrs.__file__).parent
+    for folder in (package, *package.parent.glob("snakemake_*_plugin_snakemrs")):
+        compileall.compile_dir(folder, quiet=1)
 
 
 def clocks(words: Sequence[str], folder: str, env: dict[str, str]) -> list[float]:
@@ -97,4 +109,5 @@ def print_starts() -> None:
 
 
 if __name__ == "__main__":
+    as_installed()
     print_starts()

@@ -31,5 +31,6 @@ def test_a_copy_that_the_disk_has_no_room_for_is_told_and_leaves_nothing(
 def test_a_second_run_of_the_same_code_copies_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = frozen.freeze(tmp_path)
     assert (copy / "snakemrs" / "_workflow" / "Snakefile").exists()
+    assert list((copy / "snakemrs" / "__pycache__").glob("errors.*.pyc"))
     monkeypatch.setattr(frozen, "_copy", lambda fresh: pytest.fail("copied again"))
     assert frozen.freeze(tmp_path) == copy

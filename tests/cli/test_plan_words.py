@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snakemrs.cli.plan import explain
+from snakemrs.cli.common import in_lines
+from snakemrs.cli.plan import explain, folded
 from snakemrs.cli.snakemake import Job, Record
-from snakemrs.study.plan import Plan, PlannedScan
+from snakemrs.study.plan import Plan, PlannedScan, Problem
 
 HASH = "a" * 64
 SCAN = PlannedScan("one.SDAT", HASH, "bids/sub-07/ses-01/mrs/sub-07_ses-01_svs.nii.gz", "07", "01", "svs")
@@ -46,4 +47,30 @@ def test_a_choice_of_the_sensitivity_analysis_has_its_own_line(tmp_path: Path) -
     assert words(tmp_path, *jobs, group) == [
         "choice stiff (fit.baseline fixed): no fit yet; no quantify yet → fit, quantify",
         "group: other participants or choices than before → group",
+    ]
+
+
+def test_what_is_the_same_for_many_participants_is_said_once(tmp_path: Path) -> None:
+    new = [
+        Job("ingest", {"place": "x", "name": f"sub-{n:02d}_ses-01_svs"}, "Missing output files: x", None)
+        for n in range(1, 13)
+    ]
+    changed = Job("quantify", {"name": "sub-20_ses-01"}, "Params have changed: before: 1 now: 2", None)
+    group = Job("group", {}, "Set of input files has changed since last execution", None)
+    named = "sub-01, sub-02, sub-03, sub-04, sub-05, sub-06, sub-07, sub-08"
+    assert folded(words(tmp_path, *new, changed, group)) == [
+        f"{named} and 4 more (`--json` names each): new, nothing made yet → ingest",
+        "sub-20: quantify: settings or version changed → quantify",
+        "group: new participant → group",
+    ]
+
+
+def test_a_warning_of_many_files_is_one_line_and_an_error_is_one_each() -> None:
+    same = [Problem("warning", "no T1w", f"sub-{n // 2}/{n}.SDAT", None, str(n // 2)) for n in range(10)]
+    errors = [Problem("error", "damaged", f"sub-{n}/{n}.SDAT", None, str(n)) for n in range(6)]
+    few = [Problem("warning", "no water", f"sub-{n}/{n}.SDAT", None, str(n)) for n in range(2)]
+    assert in_lines([*same, *errors, *few]) == [
+        "warning: sub-0/0.SDAT and 9 more of 5 participants: no T1w (`snakemrs plan --json` names each)",
+        *(f"error: sub-{n}/{n}.SDAT (sub-{n}): damaged" for n in range(6)),
+        *(f"warning: sub-{n}/{n}.SDAT (sub-{n}): no water" for n in range(2)),
     ]

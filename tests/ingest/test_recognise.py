@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ingest import raw_files as raw
 from snakemrs.errors import DataError
+from snakemrs.ingest.formats import philips
 from snakemrs.ingest.raw import sequence_of
 from snakemrs.ingest.recognise import files_of, recognise
-from snakemrs.ingest.signal import is_suppressed, water_ratio
+from snakemrs.ingest.signal import SPIKE, is_suppressed, spike, water_ratio
 from snakemrs.io import nifti_mrs
 
 COILS = np.array([1, 0.5j, -0.3])[:, None]
@@ -199,3 +203,46 @@ def test_measured_heads_are_told_from_stripped_brains(realdata: Path) -> None:
 )
 def test_names_tell_the_sequence_and_whether_it_is_edited(names: list[str | None], sequence: str | None) -> None:
     assert sequence_of(*names) == sequence
+
+
+@pytest.mark.parametrize("rows", [1, 64, 100, 200, 800])
+def test_the_height_of_water_is_judged_by_some_rows_as_by_all(tmp_path: Path, rows: int) -> None:
+    sdat = raw.write_sdat(tmp_path, raw.signal(rows))
+    some, every = philips.read_some(sdat, raw.POINTS, rows), philips.read_sdat(sdat, raw.POINTS, rows)
+    assert len(some) <= 127
+    ratios = [water_ratio(signals, raw.BANDWIDTH, raw.FREQUENCY) for signals in (some, every)]
+    assert ratios[0] == ratios[1] is not None
+
+
+@pytest.mark.parametrize("row", [0, 1, 95])
+def test_a_value_beyond_all_signals_is_seen_in_any_row(tmp_path: Path, row: int) -> None:
+    data = raw.signal(96)
+    data[row, 500] = 1e20
+    assert recognise(raw.write_sdat(tmp_path, data)).problem == (
+        "the file holds values beyond what single precision holds"
+    )
+
+
+def test_signal_in_few_rows_is_signal(tmp_path: Path) -> None:
+    data = raw.signal(192)
+    data[::3] = 0  # all that would be looked at
+    assert recognise(raw.write_sdat(tmp_path, data)).problem is None
+
+
+@given(
+    arrays(np.float32, st.integers(1, 60), elements=st.floats(0, 1e6, width=32)),
+    st.integers(0, 59),
+    st.sampled_from([1.0, 1e5, 1e12]),
+)
+def test_a_spike_is_the_highest_value_over_the_second_highest(values: np.ndarray, at: int, factor: float) -> None:
+    values = values.copy()
+    values[at % values.size] *= np.float32(factor)
+    found = spike(values)
+    if values.size < 3:
+        assert found is None
+        return
+    second, first = np.sort(values)[-2:]
+    if second > 0 and first > SPIKE * second:
+        assert found == float(first / second)
+    else:
+        assert found is None

@@ -128,10 +128,24 @@ def finished(scanner_files: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     def make(study: Path) -> None:
         shutil.copytree(scanner_files, study)
         without_anatomy(study)
-        outcome = snakemrs("run", study, "--cores", "2")
+        outcome = snakemrs("run", study, "--cores", "2", PYTHONPATH=python_path(TELLING), TOLD=str(told_by(study)))
         assert outcome.code == 0, outcome.out + outcome.err
 
     return made_once(tmp_path_factory, "finished", make)
+
+
+TELLING = Path(__file__).parent / "telling"
+"""With this folder on Python's path the steps of a run tell what they loaded (telling/sitecustomize.py)."""
+
+
+def told_by(study: Path) -> Path:
+    """What the steps of the run told that made the study."""
+    return study.with_name("told.jsonl")
+
+
+def python_path(folder: Path) -> str:
+    """The path of Python with a folder in front."""
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture

@@ -161,11 +161,11 @@ def read_result(prefix: str, second: bool = False) -> Segmentation:
 
 def read_t1w(path: Path) -> Any:
     """Read a T1w image as a `Volume`; a `DataError` says why it is none."""
-    import nibabel as nib
     import numpy as np
 
     from snakemrs.anatomy.checks import find_problem
     from snakemrs.anatomy.images import Volume
+    from snakemrs.interfaces.nib import nib
 
     if not path.exists():
         raise DataError("the file does not exist", file=path)

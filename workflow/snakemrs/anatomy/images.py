@@ -127,8 +127,7 @@ def largest_component(mask: np.ndarray, opening: int = 0) -> np.ndarray:
 
 def write_volume(path: str | Path, data: np.ndarray, affine: np.ndarray, dtype: str) -> None:
     """Write a NIfTI image, whole or not at all, the same bytes for the same content."""
-    import nibabel as nib
-
+    from snakemrs.interfaces.nib import nib
     from snakemrs.io.atomic import replacing
     from snakemrs.io.nifti_mrs import write_nifti
 

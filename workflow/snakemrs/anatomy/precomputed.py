@@ -168,7 +168,7 @@ def labels_to_maps(labels: np.ndarray) -> dict[str, np.ndarray]:
 
 def read_volume(path: Path) -> Volume:
     """Read a three-dimensional image."""
-    import nibabel as nib
+    from snakemrs.interfaces.nib import nib
 
     try:
         image: Any = nib.load(path)

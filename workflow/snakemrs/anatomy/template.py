@@ -43,8 +43,9 @@ class Template:
 @cache
 def load_template() -> Template:
     """Read the template from nilearn's files."""
-    import nibabel as nib
     import nilearn
+
+    from snakemrs.interfaces.nib import nib
 
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,30 @@ def describe(problem: Problem) -> str:
     place = problem.file + (f":{problem.line}" if problem.line else "")
     who = f" (sub-{problem.participant})" if problem.participant else ""
     return f"{problem.severity}: {place}{who}: {problem.message}"
+
+
+ALIKE = 4
+"""So many warnings that say the same stand each in a line of its own."""
+
+
+def in_lines(problems: Sequence[Problem]) -> list[str]:
+    """Say all problems: a line each, but one line for many warnings that say the same of many files."""
+    alike: dict[Any, list[Problem]] = {}
+    for number, problem in enumerate(problems):
+        same = problem.message if problem.severity == "warning" and problem.line is None else number
+        alike.setdefault(same, []).append(problem)
+    lines = []
+    for group in alike.values():
+        if len(group) <= ALIKE:
+            lines += [describe(problem) for problem in group]
+            continue
+        people = len({problem.participant for problem in group if problem.participant})
+        of_whom = f" of {people} participants" if people > 1 else ""
+        lines.append(
+            f"warning: {group[0].file} and {len(group) - 1} more{of_whom}: {group[0].message}"
+            " (`snakemrs plan --json` names each)"
+        )
+    return lines
 
 
 def error_content(error: SnakeMRSError) -> dict[str, Any]:

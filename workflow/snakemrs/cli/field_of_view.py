@@ -34,7 +34,7 @@ def field_of_view(files: Sequence[Path]) -> dict[str, Any] | None:
     """
     try:
         if files[0].name.endswith((".nii", ".nii.gz")):
-            import nibabel as nib
+            from snakemrs.interfaces.nib import nib
 
             image: Any = nib.load(files[0])
             affine, shape = np.asarray(image.affine), image.shape[:3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import re
@@ -30,6 +31,8 @@ def freeze(study: Path) -> Path:
         fresh = Path(tempfile.mkdtemp(prefix=MARK, dir=place))
         try:
             _copy(fresh)
+            # Where Python is told to keep no byte code, as in many containers, each step would compile what it imports.
+            compileall.compile_dir(fresh, quiet=2, ddir=str(target))
             os.replace(fresh, target)
         except shutil.Error as error:  # of a tree: every file that could not be copied, and why
             found = re.search(r"\[Errno (\d+)\]", str(error))

@@ -35,7 +35,13 @@ from snakemrs.cli.start import LOADED, TAKEN, whereabouts
 # command -> what it computes with, beside its own module. Commands that run once a study load for themselves. Not ANTs:
 # the number of its threads is the study's choice, and it is read when ANTs is loaded; but all that it brings along.
 COMPUTES_WITH = {
-    "ingest": ("snakemrs.ingest.convert", "snakemrs.study.settings.ingest"),
+    "ingest": (
+        "nipype.utils.profiler",
+        "snakemrs.ingest.convert",
+        "snakemrs.ingest.converters",
+        "snakemrs.interfaces.spec2nii",
+        "snakemrs.study.settings.ingest",
+    ),
     "segment": (
         "snakemrs.anatomy.backends",
         "snakemrs.anatomy.checks",
@@ -53,15 +59,23 @@ COMPUTES_WITH = {
         "snakemrs.voxel.inputs",
         "snakemrs.voxel.placement",
     ),
-    "fit": ("snakemrs.fit.functional.run", "snakemrs.fit.run", "scipy.fft", "scipy.interpolate", "scipy.linalg"),
+    "fit": ("snakemrs.fit.functional.run", "snakemrs.fit.run", "scipy.fft", "scipy.interpolate", "scipy.special"),
     "quantify": (
         "snakemrs.io.nifti_mrs",
         "snakemrs.quantify.inputs",
         "snakemrs.quantify.propagation",
         "snakemrs.quantify.scale",
     ),
-    "report": ("snakemrs.report.from_plan", "snakemrs.report.participant"),
+    "report": (
+        "PIL.Image",
+        "jinja2.environment",
+        "snakemrs.report.figures.voxel",
+        "snakemrs.report.from_plan",
+        "snakemrs.report.participant",
+        "snakemrs.study.config",
+    ),
 }
+FOR_ALL = ("snakemrs.interfaces.nib", "yaml")
 
 
 SAID = "said"
@@ -148,12 +162,11 @@ def _last_line(file: Path) -> str:
 
 def load(words: list[str]) -> None:
     """Load what a command computes with; what cannot be loaded is left for the step to say."""
-    from snakemrs.cli.main import COMMANDS, import_nibabel
+    from snakemrs.cli.main import COMMANDS
 
     name = words[0] if words else ""
     if name in COMPUTES_WITH:
-        import_nibabel()
-        for module in (COMMANDS[name][0], *COMPUTES_WITH[name]):
+        for module in (*FOR_ALL, COMMANDS[name][0], *COMPUTES_WITH[name]):
             with suppress(Exception):
                 importlib.import_module(module)
         gc.freeze()  # what is loaded stays: forked processes need not look through it

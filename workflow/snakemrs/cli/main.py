@@ -36,10 +36,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-# Steps of the workflow that read NIfTI.
-WITH_NIBABEL = {"ingest", "segment", "preprocess", "voxel", "fit", "quantify", "group", "report"}
-
-
 class LazyGroup(click.Group):
     """A group that imports a command's module only when the command is used."""
 
@@ -96,20 +92,6 @@ def cli() -> None:
     """
 
 
-def import_nibabel() -> None:
-    """Import nibabel without pydicom, which it looks for, for a header extension that nobody reads here.
-
-    That takes a fifth of a step's start; who reads DICOM imports pydicom later.
-    """
-    if "pydicom" in sys.modules:
-        return
-    sys.modules["pydicom"] = None  # type: ignore[assignment]  # to whoever imports it: not installed
-    try:
-        importlib.import_module("nibabel")
-    finally:
-        del sys.modules["pydicom"]
-
-
 def interrupt(number: int, _: object) -> None:
     """Take a batch system's end as an interruption; the same signal once more does not disturb the clearing up."""
     signal.signal(number, signal.SIG_IGN)
@@ -119,11 +101,11 @@ def interrupt(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line; a foreseen error is printed without traceback."""
     os.environ.setdefault("NO_ET", "1")
+    # Settings are checked by nothing that happens to be installed beside; to look for it takes as long as a model.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Matrices here are small: threads of the linear algebra cost more than they give, and jobs share the machine.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if WITH_NIBABEL.intersection(sys.argv[1:2]):
-        import_nibabel()
     signal.signal(signal.SIGTERM, interrupt)
     try:
         cli(prog_name="snakemrs", standalone_mode=False)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from snakemrs.cli.checks import estimate
-from snakemrs.cli.common import describe, error_content, make_plan, study_folder
+from snakemrs.cli.common import error_content, in_lines, make_plan, study_folder
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.machine import check_profile, disk_needed
 from snakemrs.cli.snakemake import (
@@ -103,8 +103,8 @@ def plan_study(
             f"{resolved.name}: {len(resolved.participants)} participants, {len(resolved.sessions)} sessions, "
             f"{len(resolved.spectra)} spectra, {len(resolved.anatomies)} T1w"
         )
-        for problem in resolved.problems:
-            click.echo(describe(problem))
+        for line in in_lines(resolved.problems):
+            click.echo(line)
         if not record.jobs:
             click.echo("Everything is up to date: nothing would run.")
         else:
@@ -113,7 +113,7 @@ def plan_study(
             for stage, count in counts.items():
                 click.echo(f"  {stage:<10}{count:>6}")
             click.echo(f"about {max(1, round(seconds / 60))} min and {megabytes:.0f} MB in all (an estimate)")
-            for line in work:
+            for line in folded(work):
                 click.echo(f"  {line}")
         if not runnable:
             click.echo("Nothing can run on this machine until that is mended (above: errors without a participant).")
@@ -201,6 +201,23 @@ def explain(record: Record, study: Path, plan: Plan) -> list[str]:
             unit = f"{unit} ({changes_in_words(changes)})"
         lines.append(f"{unit}: {'; '.join(dict.fromkeys(causes)) or 'follows from the above'} → {stages}")
     return lines
+
+
+NAMED = 8
+"""So many participants are named in a line of those for whom the same would run."""
+
+
+def folded(lines: Sequence[str]) -> list[str]:
+    """Say in one line of many participants what `explain` says the same of each."""
+    alike: dict[str, list[str]] = {}
+    for line in lines:
+        unit, cause = line.split(": ", 1)
+        alike.setdefault(cause if unit.startswith("sub-") else line, []).append(unit)
+    result = []
+    for what, who in alike.items():
+        more = f" and {len(who) - NAMED} more (`--json` names each)" if len(who) > NAMED else ""
+        result.append(f"{', '.join(who[:NAMED])}{more}: {what}" if who[0].startswith("sub-") else what)
+    return result
 
 
 def in_words(job: Job, study: Path, plan: Plan) -> str | None:

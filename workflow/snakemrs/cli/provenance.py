@@ -8,6 +8,7 @@ take any file that exists as up to date. The records are kept a second time in `
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,17 +24,18 @@ def _kept(study: Path) -> Path:
 
 
 def keep(study: Path) -> None:
-    """Link new or changed records beside the derivatives."""
+    """Link new or changed records beside the derivatives; a record linked already costs no more than its name."""
     source, place = _records(study), _kept(study)
     if not source.is_dir():
         return
     place.mkdir(parents=True, exist_ok=True)
-    for record in source.rglob("*"):
-        if not record.is_file():
+    linked = _inodes(place)
+    for name, inode in _inodes(source).items():
+        if linked.get(name) == inode:
             continue
-        kept = place / record.relative_to(source)
+        record, kept = source / name, place / name
         with suppress(FileNotFoundError):  # Snakemake may replace a record meanwhile; the next call takes it
-            if kept.exists() and kept.samefile(record):
+            if name in linked and _is_copy(kept, record):
                 continue
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_name(f".{kept.name[:200]}.new")
@@ -41,8 +43,28 @@ def keep(study: Path) -> None:
             try:
                 os.link(record, fresh)
             except OSError:  # a file system without links
-                fresh.write_bytes(record.read_bytes())
+                shutil.copy2(record, fresh)
             os.replace(fresh, kept)
+
+
+def _is_copy(kept: Path, record: Path) -> bool:
+    """Whether a record was copied since it was last written."""
+    there, own = kept.stat(), record.stat()
+    return (there.st_size, there.st_mtime_ns) == (own.st_size, own.st_mtime_ns)
+
+
+def _inodes(folder: Path) -> dict[str, int]:
+    """Inode of every file below a folder, by its name in there."""
+    found, todo = {}, [""]
+    while todo:
+        place = todo.pop()
+        with suppress(FileNotFoundError), os.scandir(folder / place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(f"{place}{entry.name}/")
+                else:
+                    found[f"{place}{entry.name}"] = entry.inode()
+    return found
 
 
 def restore(study: Path) -> int:

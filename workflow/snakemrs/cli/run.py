@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from snakemrs.cli.cluster import participant_of
-from snakemrs.cli.common import describe, make_plan, study_folder
+from snakemrs.cli.common import in_lines, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.failures import failures_of, write_outcome
 from snakemrs.cli.frozen import code_version, freeze
@@ -29,6 +30,24 @@ from snakemrs.study.plan import DERIVATIVES, Failure, Plan
 
 KEEP_SECONDS = 15.0
 """How often the records of how outputs were made are kept a second time."""
+SHARE = 0.05
+"""Share of a run's time that keeping records, and showing where it is, may each take: both grow with the study."""
+
+
+class Spaced:
+    """Something done again and again while a run works: some seconds apart, and for no more than its share of time."""
+
+    def __init__(self, action: Callable[..., None], seconds: float = 0.0) -> None:
+        self._action, self._seconds = action, seconds
+        self._due = time.monotonic() + seconds
+
+    def __call__(self, *arguments: object) -> None:
+        """Do it, where it is due."""
+        begun = time.monotonic()
+        if begun >= self._due:
+            self._action(*arguments)
+            taken = time.monotonic() - begun
+            self._due = begun + taken + max(self._seconds, taken / SHARE)
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -93,8 +112,8 @@ def run_study(
     plan.save(study)
     if restored := restore(study):
         click.echo(f"Snakemake's records were lost: {restored} put back from the derivatives.", err=True)
-    for problem in plan.problems:
-        click.echo(describe(problem), err=True)
+    for line in in_lines(plan.problems):
+        click.echo(line, err=True)
     wanted = targets(plan, labels)
     mode = (
         "each in its container (apptainer)" if containers == "apptainer" else "in this environment, not in containers"
@@ -158,20 +177,17 @@ def _pass(
     local = ["--cores", str(cores or os.cpu_count() or 1)]
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
-    kept = time.monotonic()
-
     around = environment(events, plan.created, code)
     with make_view() as view, nullcontext(around) if inside else loaded(around) as known:
+        show, keep_records = Spaced(view.update), Spaced(keep, KEEP_SECONDS)
 
         def on_change(record: Record) -> None:
-            nonlocal kept
-            view.update(record)
-            if time.monotonic() - kept > KEEP_SECONDS:
-                keep(study)
-                kept = time.monotonic()
+            show(record)
+            keep_records(study)
 
         try:
             status, record = follow(command, known, events, output, on_change, lock)
+            view.update(record)
         finally:
             keep(study)
     if status != 0 and not record.failed:

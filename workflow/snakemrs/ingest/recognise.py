@@ -71,16 +71,18 @@ def files_of(path: str | Path) -> list[Path]:
 
 
 def _recognise_file(path: Path, head: bytes) -> RawFile:
-    from snakemrs.ingest.formats import nifti, nifti_mrs, philips
+    from snakemrs.ingest.formats import philips
 
     suffix = path.suffix.lower()
     if suffix in (".sdat", ".spar") or philips.is_spar(head.decode("latin-1")):
         return _philips_pair(path, suffix)
+    from snakemrs.ingest.formats import nifti, nifti_mrs
+
     if head[:2] == b"\x1f\x8b" or head[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c"):
         source = nifti.read_bytes(path)
         if any(code == 44 for code, _ in source.extensions):
             return nifti_mrs.recognise(path)
-        return nifti.recognise_image(path)
+        return nifti.recognise_image(path, source)
     from snakemrs.ingest.formats import other
 
     return other.recognise(path, head)

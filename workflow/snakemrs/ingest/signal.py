@@ -38,7 +38,7 @@ def water_ratio(signal: np.ndarray, bandwidth: float, frequency: float) -> float
     flat = signal.reshape(-1, signal.shape[-1])
     if flat.size == 0 or trouble(flat) or not bandwidth > 0 or not frequency > 0:
         return None
-    flat = flat[:: max(1, len(flat) // 64)]
+    flat = some_of(flat)
     # A bell over the first 0.4 s: the foot of a line that starts at once falls as 1/f, that of a bell as 1/f^3, so that
     # what is seen 1 ppm from water is not water's own foot.
     length = min(flat.shape[-1], max(32, int(0.4 * bandwidth)))
@@ -53,6 +53,11 @@ def water_ratio(signal: np.ndarray, bandwidth: float, frequency: float) -> float
     if not water.any() or not others.any() or not height[others].max() > 0:
         return None
     return float(height[water].max() / height[others].max())
+
+
+def some_of(signals: np.ndarray) -> np.ndarray:
+    """Give signals enough to judge the height of water by, spread over all (along the first axis): 64 to 127."""
+    return signals[:: max(1, len(signals) // 64)]
 
 
 def trouble(signal: np.ndarray) -> str | None:
@@ -76,10 +81,11 @@ def spike(signal: np.ndarray) -> float | None:
     ----------
     signal : ndarray of complex, shape (..., points)
     """
-    height = np.abs(signal).ravel()
+    height = np.abs(signal).ravel(order="K")
     if height.size < 3:
         return None
-    second, first = np.partition(height, -2)[-2:]
+    at = int(height.argmax())
+    first, second = height[at], np.maximum(height[:at].max(initial=0), height[at + 1 :].max(initial=0))
     return float(first / second) if second > 0 and first > SPIKE * second else None
 
 

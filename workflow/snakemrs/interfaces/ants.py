@@ -32,6 +32,7 @@ def load_ants() -> ModuleType:
     stands = {name: _LeftOut(name) for name in UNUSED if name not in sys.modules}
     sys.modules.update(stands)
     try:
+        importlib.import_module("snakemrs.interfaces.nib")  # before ANTsPy imports nibabel in its own way
         return importlib.import_module("ants")
     finally:
         for name in stands:

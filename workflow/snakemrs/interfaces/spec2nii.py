@@ -20,6 +20,8 @@ from nipype.interfaces.base import (
 )
 
 FORMATS = ("philips", "philips_dl", "philips_dcm", "twix", "rda", "dicom", "ge", "uih", "bruker")
+NO_DICOM = ("philips", "twix", "rda", "ge")
+"""Formats that spec2nii reads without pydicom."""
 
 
 def console_script(name: str) -> str:
@@ -68,7 +70,7 @@ class Spec2nii(CommandLine):
 
     Examples
     --------
-    >>> Spec2nii(format="rda", in_files=["a.rda"], out_dir="out").cmdline.split("spec2nii")[-1]
+    >>> Spec2nii(format="rda", in_files=["a.rda"], out_dir="out").cmdline.split("without_dicom")[-1]
     ' rda -f converted -o out a.rda'
     """
 
@@ -78,7 +80,10 @@ class Spec2nii(CommandLine):
     _terminal_output = "file_split"
 
     def __init__(self, seconds: int = 300, memory: int = 2048, **inputs: Any) -> None:
-        super().__init__(command=console_script("spec2nii"), **inputs)
+        program = console_script("spec2nii")
+        if inputs.get("format") in NO_DICOM:
+            program = f"{sys.executable} -m snakemrs.interfaces.spec2nii_without_dicom"
+        super().__init__(command=program, **inputs)
         self._cmd_prefix = f"{sys.executable} -m snakemrs.interfaces.limited {seconds} {memory} "
 
     def _list_outputs(self) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from snakemrs import __version__
 from snakemrs.errors import DataError
+from snakemrs.interfaces.nib import nib
 from snakemrs.io.atomic import replacing
 
 EXTENSION_CODE = 44

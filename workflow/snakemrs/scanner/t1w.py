@@ -25,8 +25,7 @@ _ROOT = "1.2.826.0.1.3680043.10.1500"
 
 def write_nifti_t1w(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
     """Write an int16 image as NIfTI-1."""
-    import nibabel as nib
-
+    from snakemrs.interfaces.nib import nib
     from snakemrs.io.nifti_mrs import write_nifti
 
     nifti = nib.Nifti1Image(values, affine)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from snakemrs.errors import SnakeMRSError
 from snakemrs.io.atomic import write_json
+from snakemrs.io.parallel import on_all_processors
 
 
 def hash_file(path: Path) -> str:
@@ -54,24 +56,63 @@ class HashCache:
 
     def look(self, path: Path, read_header: Callable[[Path], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         """Give hash and header of the file with its companions."""
-        files = [path, *companions(path)]
-        stamps = [[f.name, *_stamp(f)] for f in files]
-        entry = self.entries.get(str(path))
-        if entry is not None and entry.get("reader") != READER:
-            entry = None
-        if entry is None or entry["stamps"] != stamps:
-            digest = hash_file(path) if len(files) == 1 else joined([hash_file(f) for f in files])
-            if entry is None or entry["sha256"] != digest:
-                entry = {"sha256": digest, "header": read_header(path), "reader": READER}
-            entry = {**entry, "stamps": stamps}
-            self.entries[str(path)] = entry
-            self.changed = True
+        entry = self._current(path)
+        if entry is None:
+            entry = self._read(path, read_header)
+            self._take(path, entry)
         return str(entry["sha256"]), dict(entry["header"])
+
+    def read_ahead(
+        self,
+        paths: Iterable[Path],
+        read_header: Callable[[Path], dict[str, Any]],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Read the files that are new or changed, on all processors; `look` finds them read.
+
+        A file that is missing or damaged is left for `look` to meet, which says so.
+        """
+        todo = [path for path in dict.fromkeys(paths) if path.exists() and self._current(path) is None]
+
+        def read(path: Path) -> dict[str, Any] | None:
+            try:
+                return self._read(path, read_header)
+            except (SnakeMRSError, OSError):
+                return None
+
+        for number, (path, entry) in enumerate(zip(todo, on_all_processors(read, todo), strict=True), start=1):
+            if entry is not None:
+                self._take(path, entry)
+            progress(number, len(todo))
+
+    def _current(self, path: Path) -> dict[str, Any] | None:
+        """What is known of a file, if that is all that there is to know."""
+        entry = self.entries.get(str(path))
+        known = entry is not None and entry.get("reader") == READER and entry["stamps"] == _stamps(path)
+        return entry if known else None
+
+    def _read(self, path: Path, read_header: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        """Hash a file; read its header unless only its time has changed."""
+        files, stamps = [path, *companions(path)], _stamps(path)
+        digest = hash_file(path) if len(files) == 1 else joined([hash_file(f) for f in files])
+        entry = self.entries.get(str(path))
+        same = entry is not None and entry.get("reader") == READER and entry["sha256"] == digest
+        header = entry["header"] if entry is not None and same else read_header(path)
+        return {"sha256": digest, "header": header, "reader": READER, "stamps": stamps}
+
+    def _take(self, path: Path, entry: dict[str, Any]) -> None:
+        self.entries[str(path)] = entry
+        self.changed = True
 
     def save(self) -> None:
         """Keep the cache for the next plan."""
         if self.changed:
             write_json(self.path, self.entries, indent=None)
+
+
+def _stamps(path: Path) -> list[list[Any]]:
+    """Name, size and time of a file and its companions."""
+    return [[file.name, *_stamp(file)] for file in [path, *companions(path)]]
 
 
 def _stamp(path: Path) -> list[int]:

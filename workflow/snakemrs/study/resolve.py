@@ -55,7 +55,7 @@ def build_plan(
         Gives what a raw file's header says (`snakemrs.ingest.recognise`): ``sequence te te1 tm frequency bandwidth
         points transients`` where known. May raise `SnakeMRSError`: the scan becomes a problem of its participant.
     progress : callable
-        Told (files looked at, files in all).
+        Told (files read, files to be read: those that are new or changed).
     find_maps : callable
         Gives the files that the segmentation backend ``precomputed`` would read of a folder for a participant and
         session (`snakemrs.anatomy.precomputed`). May raise `SnakeMRSError`: a problem of that participant.
@@ -78,8 +78,9 @@ def build_plan(
 
     raw = Path(config.raw) if Path(config.raw).is_absolute() else Path(os.path.relpath(study / config.raw, study))
     cache = HashCache(study / "work" / "hashes.json")
+    cache.read_ahead([study / raw / scan.path for scan in scans], read_header, progress)
     planned: list[PlannedScan] = []
-    for n, scan in enumerate(scans):
+    for scan in scans:
         path = study / raw / scan.path
         header: dict[str, Any] = {}
         digest = "missing"
@@ -101,7 +102,6 @@ def build_plan(
                 header,
             )
         )
-        progress(n + 1, len(scans))
     anatomies, lacking = _plan_anatomies(study, scans, config.anatomy, cache, find_maps)
     problems += lacking
     variant_anatomies: dict[str, list[PlannedAnatomy]] = {}

@@ -290,9 +290,9 @@ def displaced_rows(image: Any, maps: dict[str, Any], grid: Any, settings: VoxelS
 
 def write_mask(path: Path, share: Any, grid: Any) -> None:
     """Write the fractional voxel mask (float32) with what BIDS wants beside it."""
-    import nibabel as nib
     import numpy as np
 
+    from snakemrs.interfaces.nib import nib
     from snakemrs.io.atomic import replacing, write_json
     from snakemrs.io.nifti_mrs import write_nifti
 

@@ -18,8 +18,9 @@ def read_map(path: Path, grid: Any, reference: Path | None) -> tuple[Any, Any, s
     frame : str or None
         What is odd about the frame of reference.
     """
-    import nibabel as nib
     import numpy as np
+
+    from snakemrs.interfaces.nib import nib
 
     if not path.exists():
         raise RequestError("the file does not exist", file=path)

@@ -153,17 +153,17 @@ def is_skull_stripped(data: np.ndarray, voxel_volume: float) -> bool:
     voxel_volume : float
         mm³.
     """
-    background = data.ravel()[0]
+    background = data.flat[0]
     inside = np.asarray(data != background)
     litres = np.count_nonzero(inside) * voxel_volume / 1e6
     return bool(np.mean(inside) < 0.6 and 0.5 <= litres <= 2.2)
 
 
-def recognise_image(path: Path) -> RawFile:
-    """Recognise an image: structural head image (T1w), a map or mask, or something else."""
-    import nibabel as nib
+def recognise_image(path: Path, source: NiftiBytes | None = None) -> RawFile:
+    """Recognise an image: structural head image (T1w), a map or mask, or something else; `source` if it is read."""
+    from snakemrs.interfaces.nib import nib
 
-    source = read_bytes(path)
+    source = source or read_bytes(path)
     image = nib.Nifti1Image if source.version == 1 else nib.Nifti2Image
     picture = image.from_bytes(source.anonymous())
     shape = tuple(n for n in picture.shape if n > 1)

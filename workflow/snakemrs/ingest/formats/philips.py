@@ -9,7 +9,7 @@ import numpy as np
 
 from snakemrs.errors import DataError
 from snakemrs.ingest.raw import RawFile, inversion_of, sequence_of
-from snakemrs.ingest.signal import is_suppressed, trouble, water_ratio
+from snakemrs.ingest.signal import is_suppressed, some_of, trouble, water_ratio
 
 #: What spec2nii reads of a SPAR file and what we need; everything else stays behind.
 _NUMBERS = (
@@ -23,6 +23,8 @@ _GEOMETRY = (
     "lr_angulation", "cc_angulation",
 )  # fmt: skip
 _LARGEST_SPAR = 1_000_000
+_LARGE = 128 + 58
+"""Exponent of VAX floats from 2^57 on; `snakemrs.ingest.signal.LARGEST` is 2^59.8."""
 
 
 def is_spar(text: str) -> bool:
@@ -78,7 +80,10 @@ def number(path: Path, entries: dict[str, str], key: str) -> float:
 
 def vax_to_ieee(data: bytes) -> np.ndarray:
     """Read VAX F floats (16-bit words swapped, exponent greater by 2), shape (bytes // 4,), float64."""
-    words = np.frombuffer(data[: len(data) // 4 * 4], dtype="<u2").reshape(-1, 2)
+    return _floats(np.frombuffer(data[: len(data) // 4 * 4], dtype="<u2").reshape(-1, 2))
+
+
+def _floats(words: np.ndarray) -> np.ndarray:
     bits = (words[:, 0].astype(np.uint32) << 16) | words[:, 1]
     exponent = (bits >> 23) & 0xFF
     fraction = (bits & 0x7FFFFF).astype(np.float64) / 2**24 + 0.5
@@ -90,6 +95,19 @@ def read_sdat(path: Path, samples: int, rows: int) -> np.ndarray:
     """Read the samples, shape (rows, samples), sign as in the file (the conjugate of NIfTI-MRS)."""
     floats = vax_to_ieee(path.read_bytes())
     return (floats[0::2] + 1j * floats[1::2])[: rows * samples].reshape(rows, samples)
+
+
+def read_some(path: Path, samples: int, rows: int) -> np.ndarray:
+    """Read rows enough to know what the spectrum is (`snakemrs.ingest.signal.some_of`), as `read_sdat` does.
+
+    All rows are read where a number in any of them is beyond what a signal has, or where those few are empty.
+    """
+    words = np.frombuffer(path.read_bytes(), dtype="<u2")[: 4 * rows * samples].reshape(rows, 2 * samples, 2)
+    exponents = words[..., 0] & 0x7F80
+    if exponents.max() >> 7 < _LARGE and some_of(exponents).any():
+        words = some_of(words)
+    floats = _floats(words.reshape(-1, 2))
+    return (floats[0::2] + 1j * floats[1::2]).reshape(-1, samples)
 
 
 def check_pair(sdat: Path, spar: Path, entries: dict[str, str]) -> tuple[int, int]:
@@ -132,7 +150,7 @@ def recognise(sdat: Path, spar: Path) -> RawFile:
     rows, samples = check_pair(sdat, spar, entries)
     frequency = number(spar, entries, "synthesizer_frequency") / 1e6
     bandwidth = number(spar, entries, "sample_frequency")
-    signal = read_sdat(sdat, samples, rows)
+    signal = read_some(sdat, samples, rows)
     ratio = water_ratio(signal, bandwidth, frequency)
     suppressed = is_suppressed(ratio)
     said = "" if suppressed is not None else "; water height undecided, taken by mix_number"

@@ -36,7 +36,7 @@ class Volume:
 
 def load_volume(path: Path) -> Volume:
     """Read an image without changing its type of number."""
-    import nibabel as nib
+    from snakemrs.interfaces.nib import nib
 
     image: Any = nib.as_closest_canonical(nib.load(path))
     data = np.asanyarray(image.dataobj)
