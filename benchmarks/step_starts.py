@@ -5,8 +5,8 @@
 Each step is asked for a file that does not exist: it starts, loads what it computes with, looks, and leaves. `alone`:
 by itself, as in a container or on a cluster. `in a run`: its work done by the run's loaded process
 (`snakemrs.cli.loaded`); `first`: the first of its kind there, which loads for all others. Seconds by the clock, the
-least of seven (of `first`: the only one). For the segmentation, ANTs is added, which it loads after that look. All code
-is compiled, as pip leaves what it installs.
+least of seven (of `first`: the only one). What a step loads after that look is added: the interface of the converter,
+and ANTs. All code is compiled, as pip leaves what it installs.
 """
 
 from __future__ import annotations
@@ -38,15 +38,25 @@ STEPS = {
 }
 PROGRAM = str(Path(sys.executable).with_name("snakemrs"))
 TIMES = 7
-ANTS = """
-import sys, time
+LATER = {
+    "ingest": "from snakemrs.interfaces.spec2nii import Spec2nii",
+    "segment": "from snakemrs.interfaces.ants import load_ants; load_ants()",
+}
+"""What a step loads after it has looked at its data."""
+LOAD_LATER = """
+import importlib, sys, time
 from snakemrs.cli.loaded import load
-if sys.argv[1:]: load(sys.argv[1:])
+from snakemrs.cli.main import COMMANDS
+command, of_a_run, code = sys.argv[1:]
+importlib.import_module(COMMANDS[command][0])
+import snakemrs.interfaces.nib
+if of_a_run: load([command])
 begun = time.perf_counter()
-from snakemrs.interfaces.ants import load_ants
-load_ants()
+exec(code)
 print(time.perf_counter() - begun)
 """
+SNAKEMAKE_STARTS = 3.0
+"""Seconds before Snakemake starts a first step, at least; meanwhile is loaded what a run begins with."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +88,11 @@ def clocks(words: Sequence[str], folder: str, env: dict[str, str]) -> list[float
     return taken
 
 
-def ants(*beside: str) -> float:
-    """Seconds that ANTs takes to load, alone or beside what a step has loaded."""
-    command = [sys.executable, "-c", ANTS, *beside]
+def later(step: str, of_a_run: bool) -> float:
+    """Seconds that a step takes to load what it loads later, by itself or beside what the run has loaded."""
+    if step not in LATER:
+        return 0.0
+    command = [sys.executable, "-c", LOAD_LATER, step, "yes" if of_a_run else "", LATER[step]]
     return min(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(TIMES))
 
 
@@ -89,14 +101,14 @@ def starts() -> dict[str, Start]:
     measured = {}
     with tempfile.TemporaryDirectory() as folder:
         around = environment(Path(folder) / "events", 0)
-        with loaded(around) as in_run:
+        with loaded(around, list(LATER)) as in_run:
+            time.sleep(SNAKEMAKE_STARTS)
             for step, text in STEPS.items():
                 words = text.format(none=f"{folder}/none").split()
                 alone, inside = clocks(words, folder, around), clocks(words, folder, in_run)
-                shared = step in COMPUTES_WITH
-                measured[step] = Start(min(alone), min(inside), inside[0] if shared else None)
-    segment = measured["segment"]
-    measured["segment"] = Start(segment.alone + ants(), segment.in_run + ants("segment"), segment.first)
+                more, less = later(step, of_a_run=False), later(step, of_a_run=True)
+                first = inside[0] + less if step in COMPUTES_WITH else None
+                measured[step] = Start(min(alone) + more, min(inside) + less, first)
     return measured
 
 

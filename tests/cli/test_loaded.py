@@ -116,6 +116,12 @@ for command, words in {WORDS!r}.items():
     assert done.stdout.split("\n")[:-1] == list(COMPUTES_WITH)
 
 
+def test_what_a_run_begins_with_is_loaded_before_the_first_step_asks(tmp_path: Path) -> None:
+    with loaded(environment(tmp_path / "events", 0), ["ingest"]):
+        (process,) = (other for other in serving() if other.cmdline()[-1] == "ingest")
+        until(lambda: any("numpy" in mapped.path for mapped in process.memory_maps()))
+
+
 def test_work_that_is_killed_is_told_as_a_shell_would(blocked: subprocess.Popen[str]) -> None:
     (work,) = forked()
     work.kill()

@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
@@ -93,7 +93,7 @@ class Step:
 
 
 @contextmanager
-def loaded(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+def loaded(environment: dict[str, str], soon: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Keep a loaded process while a run works; give the run's environment, in which its steps find it.
 
     Where none can be had (no room for the socket, a path longer than that of a socket may be, not Linux), the steps do
@@ -103,11 +103,13 @@ def loaded(environment: dict[str, str]) -> Iterator[dict[str, str]]:
     ----------
     environment : dict
         Of the run and its steps.
+    soon : sequence of str
+        Commands that the run begins with: what they compute with is loaded at once, while Snakemake still starts.
     """
     started = None
     if sys.platform == "linux":
         with suppress(OSError):
-            started = _start(environment)
+            started = _start(environment, soon)
     if started is None:
         yield environment
         return
@@ -121,7 +123,7 @@ def loaded(environment: dict[str, str]) -> Iterator[dict[str, str]]:
         shutil.rmtree(place.parent, ignore_errors=True)
 
 
-def _start(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+def _start(environment: dict[str, str], soon: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
     """Start the loaded process; give it and its socket. An OSError is raised where it cannot be had."""
     folder = Path(tempfile.mkdtemp(prefix="snakemrs-"))
     try:
@@ -129,7 +131,7 @@ def _start(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
             listener.bind(str(folder / "steps"))
             listener.listen(256)
             process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(listener.fileno())],
+                [sys.executable, "-m", __name__, str(listener.fileno()), *soon],
                 env=environment,
                 stdin=subprocess.PIPE,  # its end is the end of the run, however that came
                 stdout=subprocess.DEVNULL,
@@ -292,6 +294,8 @@ def run() -> None:
     """Serve the run that started this process."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         place = Path(listener.getsockname())
+        for command in sys.argv[2:]:
+            load([command])
         serve(listener)
     shutil.rmtree(place.parent, ignore_errors=True)  # also where the run was killed
 

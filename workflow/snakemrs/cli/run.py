@@ -178,7 +178,7 @@ def _pass(
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     around = environment(events, plan.created, code)
-    with make_view() as view, nullcontext(around) if inside else loaded(around) as known:
+    with make_view() as view, nullcontext(around) if inside else loaded(around, _begins_with(study, plan)) as known:
         show, keep_records = Spaced(view.update), Spaced(keep, KEEP_SECONDS)
 
         def on_change(record: Record) -> None:
@@ -199,3 +199,12 @@ def _pass(
         error.exit_code = EXIT_BAD_REQUEST
         raise error
     return record
+
+
+def _begins_with(study: Path, plan: Plan) -> list[str]:
+    """Commands of the steps that wait for no other, where there is work for them."""
+    first = {
+        "ingest": (scan.bids for scan in plan.scans),
+        "segment": (f"{anatomy.prefix}_label-GM_probseg.nii.gz" for anatomy in plan.anatomies),
+    }
+    return [command for command, paths in first.items() if not all((study / path).exists() for path in paths)]
