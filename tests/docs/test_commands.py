@@ -42,7 +42,9 @@ def made_small(text: str) -> str:
         return text
     for pattern, replacement in SMALLER.items():
         text = re.sub(pattern, replacement, text)
-    return f"{text} --transients 64" if text.startswith("snakemrs simulate") else text
+    if text.startswith("snakemrs simulate"):
+        text += " --transients 64" + (" --sessions 1" if "--sessions" not in text else "")
+    return text
 
 
 def without_t1w(study: Path) -> None:

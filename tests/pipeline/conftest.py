@@ -86,6 +86,12 @@ def without_anatomy(study: Path) -> None:
         image.unlink()
 
 
+def with_anatomy(study: Path, scanner_files: Path) -> None:
+    """Give a study, made without, the T1w images back that the scanner left."""
+    for path in (scanner_files / "scans.tsv", *(scanner_files / "raw").rglob("T1w.nii.gz")):
+        shutil.copyfile(path, study / path.relative_to(scanner_files))
+
+
 def only(study: Path, *participants: str) -> None:
     """Leave all but some participants out of a study's tables."""
     for name in ("scans.tsv", "participants.tsv", "sessions.tsv", "phenotype/madrs.tsv"):

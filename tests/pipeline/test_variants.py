@@ -12,7 +12,7 @@ import pytest
 
 from snakemrs.io.tables import read_table
 
-from .conftest import jobs, snakemrs, write_maps
+from .conftest import jobs, snakemrs, with_anatomy, write_maps
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -74,10 +74,10 @@ def test_another_segmentation_runs_from_the_t1w_on(
     assert added == sorted([*segmented, *of_choice("other", "voxel", "quantify")])
 
 
-def test_a_choice_of_other_tissue_maps_is_made_from_these_maps(scanner_files: Path, tmp_path: Path) -> None:
+def test_a_choice_of_other_tissue_maps_is_made_from_these_maps(ran: Path, scanner_files: Path) -> None:
     """The study takes one program's maps, the choice those of another, in which more counts as grey matter."""
-    study = tmp_path / "study"
-    shutil.copytree(scanner_files, study)
+    study = ran
+    with_anatomy(study, scanner_files)
     write_maps(study, "maps")
     write_maps(study, "other", (0.05, 0.45, 0.9))
     of = "sub-{participant}/ses-{session}"
