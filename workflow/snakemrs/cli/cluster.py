@@ -17,6 +17,14 @@ _CLOCKS_DIFFER = 5.0
 """Seconds by which the clocks of a cluster's machines may differ."""
 
 
+def executor_of(profile: Path) -> str:
+    """Name of the executor that a profile (a folder with ``config.yaml``) asks for; ``local`` where it names none."""
+    import yaml
+
+    content = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8")) or {}
+    return str(content.get("executor", "local"))
+
+
 def executor_problem(profile: Path) -> str | None:
     """Say why the executor of a profile cannot be reached from here; None where it can.
 
@@ -25,10 +33,7 @@ def executor_problem(profile: Path) -> str | None:
     profile : Path
         Folder with ``config.yaml``.
     """
-    import yaml
-
-    content = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8")) or {}
-    executor = content.get("executor", "local")
+    executor = executor_of(profile)
     if executor == "local":
         return None
     plugin = f"snakemake_executor_plugin_{executor.replace('-', '_')}"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from snakemrs.cli.cluster import executor_problem
+from snakemrs.cli.cluster import executor_of, executor_problem
 from snakemrs.cli.containers import container_arguments
 from snakemrs.errors import SnakeMRSError
 from snakemrs.study.goals import Goals
@@ -45,15 +45,8 @@ def check_profile(study: Path, plan: Plan, profile: Path, in_images: bool) -> tu
             text = f"{error.message}{found}" + (f": {error.remedy}" if error.remedy else "")
             problems.append(Problem("error", text, error.file or "containers", machine=True))
     else:
-        problems += check_programs(plan, _is_local(profile))
+        problems += check_programs(plan, executor_of(profile) == "local")
     return problems, inside
-
-
-def _is_local(profile: Path) -> bool:
-    import yaml
-
-    content = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8")) or {}
-    return content.get("executor", "local") == "local"
 
 
 def check_programs(plan: Plan, here: bool = True) -> list[Problem]:

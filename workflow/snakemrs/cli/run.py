@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from snakemrs.cli.cluster import participant_of
+from snakemrs.cli.cluster import executor_of, participant_of
 from snakemrs.cli.common import in_lines, make_plan, study_folder
 from snakemrs.cli.containers import container_arguments
 from snakemrs.cli.failures import failures_of, write_outcome
@@ -20,7 +20,7 @@ from snakemrs.cli.loaded import loaded
 from snakemrs.cli.lock import exclusive
 from snakemrs.cli.plan import targets
 from snakemrs.cli.provenance import keep, restore
-from snakemrs.cli.snakemake import STAGE_OF_RULE, Record, command_line, environment, follow
+from snakemrs.cli.snakemake import STAGE_OF_RULE, Record, command_line, environment, follow, profile_folder
 from snakemrs.cli.status import print_status, summarise
 from snakemrs.cli.unchanged import forget, is_unchanged, remember
 from snakemrs.cli.view import make_view
@@ -178,7 +178,8 @@ def _pass(
     inside = container_arguments(study, plan, code) if containers == "apptainer" else []
     command = command_line(study, profile, [*local, *inside, *options, *wanted], code)
     around = environment(events, plan.created, code)
-    with make_view() as view, nullcontext(around) if inside else loaded(around, _begins_with(study, plan)) as known:
+    here = not inside and executor_of(profile_folder(profile)) == "local"
+    with make_view() as view, loaded(around, _begins_with(study, plan)) if here else nullcontext(around) as known:
         show, keep_records = Spaced(view.update), Spaced(keep, KEEP_SECONDS)
 
         def on_change(record: Record) -> None:
