@@ -55,12 +55,14 @@ def test_what_is_the_same_for_many_participants_is_said_once(tmp_path: Path) -> 
         Job("ingest", {"place": "x", "name": f"sub-{n:02d}_ses-01_svs"}, "Missing output files: x", None)
         for n in range(1, 13)
     ]
-    changed = Job("quantify", {"name": "sub-20_ses-01"}, "Params have changed: before: 1 now: 2", None)
+    reason = "Params have changed: before: 1 now: 2"
+    changed = [Job("quantify", {"name": f"sub-{n}_ses-01"}, reason, None) for n in (20, 21)]
     group = Job("group", {}, "Set of input files has changed since last execution", None)
     named = "sub-01, sub-02, sub-03, sub-04, sub-05, sub-06, sub-07, sub-08"
-    assert folded(words(tmp_path, *new, changed, group)) == [
+    assert folded(words(tmp_path, *new, *changed, group)) == [
         f"{named} and 4 more (`--json` names each): new, nothing made yet → ingest",
         "sub-20: quantify: settings or version changed → quantify",
+        "sub-21: quantify: settings or version changed → quantify",
         "group: new participant → group",
     ]
 

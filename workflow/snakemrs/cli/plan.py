@@ -203,8 +203,8 @@ def explain(record: Record, study: Path, plan: Plan) -> list[str]:
     return lines
 
 
-NAMED = 8
-"""So many participants are named in a line of those for whom the same would run."""
+ALIKE = 8
+"""So many participants for whom the same would run have a line each; of more, one line names so many."""
 
 
 def folded(lines: Sequence[str]) -> list[str]:
@@ -214,9 +214,14 @@ def folded(lines: Sequence[str]) -> list[str]:
         unit, cause = line.split(": ", 1)
         alike.setdefault(cause if unit.startswith("sub-") else line, []).append(unit)
     result = []
-    for what, who in alike.items():
-        more = f" and {len(who) - NAMED} more (`--json` names each)" if len(who) > NAMED else ""
-        result.append(f"{', '.join(who[:NAMED])}{more}: {what}" if who[0].startswith("sub-") else what)
+    for cause, units in alike.items():
+        if not units[0].startswith("sub-"):
+            result.append(cause)
+        elif len(units) <= ALIKE:
+            result += [f"{unit}: {cause}" for unit in units]
+        else:
+            named = ", ".join(units[:ALIKE])
+            result.append(f"{named} and {len(units) - ALIKE} more (`--json` names each): {cause}")
     return result
 
 
