@@ -117,9 +117,12 @@ for command, words in {WORDS!r}.items():
 
 
 def test_what_a_run_begins_with_is_loaded_before_the_first_step_asks(tmp_path: Path) -> None:
-    with loaded(environment(tmp_path / "events", 0), ["ingest"]):
-        (process,) = (other for other in serving() if other.cmdline()[-1] == "ingest")
+    with loaded(environment(tmp_path / "events", 0), ["ingest", "segment"]) as known:
+        (process,) = (other for other in serving() if other.cmdline()[-1] == "segment")
         until(lambda: any("numpy" in mapped.path for mapped in process.memory_maps()))
+        process.send_signal(signal.SIGINT)  # of the keyboard, while it loads: the run's own affair
+        assert step(MISSING, tmp_path, known)[0] == 2
+        assert process in serving()
 
 
 def test_work_that_is_killed_is_told_as_a_shell_would(blocked: subprocess.Popen[str]) -> None:

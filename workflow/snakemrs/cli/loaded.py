@@ -174,10 +174,16 @@ def load(words: list[str]) -> None:
         gc.freeze()  # what is loaded stays: forked processes need not look through it
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, on_interrupt: Any) -> None:
     """Fork for each step that asks, until standard input is closed and the last step has ended.
 
     SIGTERM ends the steps at work. An interruption from the keyboard reaches them without this process.
+
+    Parameters
+    ----------
+    listener : socket
+    on_interrupt
+        What steps do at an interruption from the keyboard; this process ignores it.
     """
     at_work: dict[ForkProcess, socket.socket] = {}
 
@@ -186,7 +192,6 @@ def serve(listener: socket.socket) -> None:
             process.terminate()
 
     signal.signal(signal.SIGTERM, end_steps)
-    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
     waiting.register(0, selectors.EVENT_READ)
@@ -292,11 +297,12 @@ def _fork(step: Step, sockets: list[socket.socket], waiting: selectors.BaseSelec
 
 def run() -> None:
     """Serve the run that started this process."""
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         place = Path(listener.getsockname())
         for command in sys.argv[2:]:
             load([command])
-        serve(listener)
+        serve(listener, on_interrupt)
     shutil.rmtree(place.parent, ignore_errors=True)  # also where the run was killed
 
 
