@@ -243,6 +243,6 @@ def test_a_spike_is_the_highest_value_over_the_second_highest(values: np.ndarray
         return
     second, first = np.sort(values)[-2:]
     if second > 0 and first > SPIKE * second:
-        assert found == float(first / second)
+        assert found == float(first) / float(second)
     else:
         assert found is None

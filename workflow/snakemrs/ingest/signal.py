@@ -86,7 +86,7 @@ def spike(signal: np.ndarray) -> float | None:
         return None
     at = int(height.argmax())
     first, second = height[at], np.maximum(height[:at].max(initial=0), height[at + 1 :].max(initial=0))
-    return float(first / second) if second > 0 and first > SPIKE * second else None
+    return float(first) / float(second) if second > 0 and first > SPIKE * second else None
 
 
 def is_suppressed(ratio: float | None) -> bool | None:
