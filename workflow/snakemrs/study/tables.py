@@ -109,7 +109,7 @@ class SessionRow(TableRow):
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """A remedy that names the valid word nearest to `name`."""
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.55)
     return f"did you mean '{near[0]}'?" if near else None
 
 
