@@ -97,3 +97,8 @@ def test_wrong_participants_are_refused_with_column_and_line(
         tables.read_participants(path, {"01"})
     assert caught.value.line == 2
     assert caught.value.remedy == remedy
+
+
+@pytest.mark.parametrize(("word", "near"), [("sex", None), ("phases", "phase"), ("1", "01")])
+def test_a_word_is_proposed_only_where_it_is_like_the_wrong_one(word: str, near: str | None) -> None:
+    assert tables.nearest(word, ["phase", "condition", "01"]) == (near and f"did you mean '{near}'?")
