@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from snakemrs.cli import provenance
 from snakemrs.cli.provenance import keep, restore
 
 SHORT, LONG = "YS50c3Y=", "@" + "b" * 254 + "/YnI="
@@ -62,6 +64,21 @@ def test_a_record_that_is_kept_already_is_not_written_again(study: Path) -> None
     before = {name: kept(study, name).stat().st_ino for name in (SHORT, LONG)}
     keep(study)
     assert {name: kept(study, name).stat().st_ino for name in (SHORT, LONG)} == before
+
+
+def test_a_number_that_two_disks_share_is_not_taken_for_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The derivatives may lie on another disk, whose inodes are numbered alike."""
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk here")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        (tmp_path / "derivatives").symlink_to(other)
+        alike = provenance._inodes
+        monkeypatch.setattr(provenance, "_inodes", lambda folder: dict.fromkeys(alike(folder), 7))
+        write(tmp_path, SHORT, "{}")
+        keep(tmp_path)
+        write(tmp_path, SHORT, '{"rule": "fit"}')
+        keep(tmp_path)
+        assert kept(tmp_path, SHORT).read_text() == '{"rule": "fit"}'
 
 
 def test_a_study_without_records_keeps_nothing(tmp_path: Path) -> None:

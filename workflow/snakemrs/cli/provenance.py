@@ -29,9 +29,9 @@ def keep(study: Path) -> None:
     if not source.is_dir():
         return
     place.mkdir(parents=True, exist_ok=True)
-    linked = _inodes(place)
+    linked, one_disk = _inodes(place), place.stat().st_dev == source.stat().st_dev
     for name, inode in _inodes(source).items():
-        if linked.get(name) == inode:
+        if one_disk and linked.get(name) == inode:
             continue
         record, kept = source / name, place / name
         with suppress(FileNotFoundError):  # Snakemake may replace a record meanwhile; the next call takes it
